@@ -35,7 +35,7 @@ class Problem:
     solution: str | None = None
     """A worked solution without tags and without the final sentence: "80 x 0.15 = 12."."""
     completion: str | None = None
-    """The full target text of an SFT row where its author wrote one (`prompt`/`completion` data); trained on as it is."""
+    """The whole target text of an SFT row where its author wrote one; it is then trained on as it is."""
     difficulty: int | None = None
     """Number of reasoning steps, where known: 3."""
     answer_kind: AnswerKind = "number"
@@ -141,8 +141,11 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        moved = {name: getattr(self, name) for name in self.__slots__}
-        return Batch(**{name: None if t is None else t.to(device) for name, t in moved.items()})
+        moved: dict[str, Any] = {}
+        for name in self.__slots__:
+            tensor = getattr(self, name)
+            moved[name] = None if tensor is None else tensor.to(device)
+        return Batch(**moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class LossOutput:
     loss: torch.Tensor
     """[] scalar with its graph; a sum over tokens of weight x loss, so micro-batches add up."""
     metrics: dict[str, float]
-    """Sums by weight over the micro-batch, so that they add up as the loss does."""
+    """Sums over the trained tokens, with their number under "tokens", so that they too add up over micro-batches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,195 @@
+"""The command line. Heavy imports happen inside the commands, after everything that can be refused was refused."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reasonwright import __version__
+from reasonwright.types import UserError
+
+if TYPE_CHECKING:
+    from reasonwright.pipeline import Pipeline
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 a bug."""
+    parser = _parser()
+    arguments, overrides = parser.parse_known_args(argv)
+    if overrides and not hasattr(arguments, "recipe"):
+        parser.error(f"unknown arguments: {' '.join(overrides)}")
+    arguments.overrides = overrides
+    try:
+        arguments.command(arguments)
+    except UserError as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(_fail(f"{error.filename}: {error.strerror}"))
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reasonwright",
+        description="Teach a small language model to reason: SFT, GRPO with verifiable rewards, rejection sampling "
+        "and distillation. A model is a hub id, a folder, embedded:base or embedded:student.",
+    )
+    parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def recipe_command(name: str, help: str, function, starts: bool = False) -> None:
+        command = commands.add_parser(
+            name,
+            help=help,
+            description=help + " Any key of the recipe can be set as --KEY VALUE, such as --grpo.steps 20.",
+        )
+        command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
+        command.add_argument("--out", type=Path, help="the run folder (default: runs/NAME)")
+        if starts:
+            command.add_argument(
+                "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
+            )
+        command.set_defaults(command=function)
+
+    recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run)
+    recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
+    recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True)
+    recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
+    recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
+
+    evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
+    evaluate.add_argument("models", nargs="+", metavar="MODEL")
+    evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
+    evaluate.add_argument("--problems", type=int, default=1000, help="at most so many (default: 1000)")
+    evaluate.add_argument("--mode", choices=("chat", "direct", "cot"), default="chat", help="prompt (default: chat)")
+    evaluate.add_argument("--shots", type=int, default=0, help="worked examples before the question, with --mode cot")
+    evaluate.add_argument("--max-tokens", type=int, default=512)
+    evaluate.add_argument("--seed", type=int, default=0, help="of the problems that a generator makes")
+    evaluate.add_argument("--skip-bad-rows", action="store_true")
+    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
+    evaluate.set_defaults(command=_evaluate)
+
+    report = commands.add_parser("report", help="Write report.html from a run folder.")
+    report.add_argument("run", type=Path, metavar="RUN")
+    report.set_defaults(command=_report)
+
+    chat = commands.add_parser("chat", help="Ask a model in the terminal.")
+    chat.add_argument("model", metavar="MODEL")
+    chat.add_argument("--mode", choices=("chat", "direct", "cot"), default="chat")
+    chat.add_argument("--temperature", type=float, default=0.0)
+    chat.add_argument("--max-tokens", type=int, default=512)
+    chat.add_argument("--seed", type=int, default=0)
+    chat.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    chat.set_defaults(command=_chat)
+
+    tasks = commands.add_parser("tasks", help="The tasks there are, with a sample problem each.")
+    tasks.set_defaults(command=_tasks)
+    return parser
+
+
+def _pipeline(arguments: argparse.Namespace, work) -> None:
+    """Read the recipe, take the folder, do the work."""
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    folder = arguments.out or Path("runs") / recipe.name
+    _quiet_libraries()
+    from reasonwright.pipeline import Pipeline
+    from reasonwright.runfolder import locked, open_run
+
+    with locked(folder):
+        open_run(folder, recipe)
+        work(Pipeline(recipe, folder))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    def work(pipeline: Pipeline) -> None:
+        from reasonwright.report import build_report
+
+        pipeline.run()
+        print(f"report: {build_report(pipeline.folder)}")
+
+    _pipeline(arguments, work)
+
+
+def _sft(arguments: argparse.Namespace) -> None:
+    _pipeline(arguments, lambda pipeline: pipeline.sft())
+
+
+def _grpo(arguments: argparse.Namespace) -> None:
+    _pipeline(arguments, lambda pipeline: pipeline.grpo(arguments.start))
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    _pipeline(arguments, lambda pipeline: pipeline.rejection(arguments.start))
+
+
+def _distill(arguments: argparse.Namespace) -> None:
+    _pipeline(arguments, lambda pipeline: pipeline.distill())
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    _quiet_libraries()
+    from reasonwright.evaluation.command import evaluate_models
+
+    evaluate_models(
+        arguments.models,
+        task=arguments.task,
+        count=arguments.problems,
+        mode=arguments.mode,
+        shots=arguments.shots,
+        max_tokens=arguments.max_tokens,
+        seed=arguments.seed,
+        skip_bad_rows=arguments.skip_bad_rows,
+        device=arguments.device,
+        out=arguments.out,
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from reasonwright.report import build_report
+
+    print(build_report(arguments.run))
+
+
+def _chat(arguments: argparse.Namespace) -> None:
+    _quiet_libraries()
+    from reasonwright.serve.terminal import chat_loop
+
+    chat_loop(
+        arguments.model,
+        max_tokens=arguments.max_tokens,
+        temperature=arguments.temperature,
+        seed=arguments.seed,
+        mode=arguments.mode,
+        device=arguments.device,
+    )
+
+
+def _tasks(_: argparse.Namespace) -> None:
+    from reasonwright.tasks.show import show_tasks
+
+    show_tasks()
+
+
+def _quiet_libraries() -> None:
+    """Our own lines only: no advice from tokenizers about forks, no progress bars for local files."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

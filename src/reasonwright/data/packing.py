@@ -1,0 +1,145 @@
+"""Sequences of tokens -> packed `Batch`es. The one place where targets are shifted and losses are normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from reasonwright.types import Batch, RolloutGroup
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """One prompt with its completion, as token ids."""
+
+    prompt_ids: Sequence[int]
+    completion_ids: Sequence[int]
+    sampler_logprobs: Sequence[float] | None = None
+    """[C] aligned with completion_ids."""
+    train: bool = True
+    """False: computed but not trained on (a truncated completion that is masked)."""
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids) + len(self.completion_ids)
+
+
+def sequences_of(groups: Sequence[RolloutGroup], *, mask_truncated: bool = False) -> list[TokenSequence]:
+    """The completions of all groups, in order."""
+    return [
+        TokenSequence(
+            group.prompt_ids,
+            rollout.completion.token_ids,
+            sampler_logprobs=rollout.completion.logprobs,
+            train=not (mask_truncated and rollout.completion.finish_reason == "length"),
+        )
+        for group in groups
+        for rollout in group.rollouts
+    ]
+
+
+def token_weights(
+    sequences: Sequence[TokenSequence],
+    *,
+    aggregate: str,
+    num_completions: int | None = None,
+    max_tokens: int | None = None,
+    loss_on: str = "completion",
+) -> list[float]:
+    """Each sequence's weight per trained token, over the whole step.
+
+    token: 1 / all trained tokens. completion: 1 / (N x own length). constant: 1 / (N x max_tokens), Dr. GRPO.
+    `num_completions` N counts completions that were left out because they could not contribute (zero-variance groups),
+    so that leaving them out changes nothing; by default it is the number of trained sequences.
+    """
+    lengths = [trained_tokens(s, loss_on) for s in sequences]
+    N = num_completions if num_completions is not None else sum(n > 0 for n in lengths)
+    if aggregate == "token":
+        total = max(1, sum(lengths))
+        return [1 / total] * len(lengths)
+    if aggregate == "completion":
+        return [1 / (N * n) if n else 0.0 for n in lengths]
+    if aggregate == "constant":
+        if max_tokens is None:
+            raise ValueError("aggregate 'constant' needs max_tokens")
+        return [1 / (N * max_tokens)] * len(lengths)
+    raise ValueError(f"unknown aggregate {aggregate!r}")
+
+
+def trained_tokens(sequence: TokenSequence, loss_on: str) -> int:
+    """How many targets of the sequence are trained on; the first token of a text is never a target."""
+    if not sequence.train:
+        return 0
+    return len(sequence) - 1 if loss_on == "all" else len(sequence.completion_ids) - (not sequence.prompt_ids)
+
+
+def pack(
+    sequences: Sequence[TokenSequence],
+    weights: Sequence[float],
+    *,
+    micro_batch_tokens: int,
+    loss_on: str = "completion",
+) -> list[Batch]:
+    """Micro-batches that together hold every sequence once; their losses add up to the step's loss.
+
+    Sequences are laid, longest first, into rows as long as the longest of them (first fit), rows into micro-batches of
+    at most `micro_batch_tokens` positions (at least one row). A sequence is never cut. The longest row comes first, so
+    that memory runs out at once or never.
+    """
+    order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
+    capacity = max((len(s) for s in sequences), default=1) - 1  # inputs: all tokens but the last
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for i in order:
+        need = len(sequences[i]) - 1
+        row = next((r for r, free in enumerate(room) if free >= need), None)
+        if row is None:
+            row = len(rows)
+            rows.append([])
+            room.append(capacity)
+        rows[row].append(i)
+        room[row] -= need
+    rows_per_batch = max(1, micro_batch_tokens // max(1, capacity))
+    return [
+        _batch(rows[start : start + rows_per_batch], sequences, weights, loss_on)
+        for start in range(0, len(rows), rows_per_batch)
+    ]
+
+
+def _batch(rows: list[list[int]], sequences: Sequence[TokenSequence], weights: Sequence[float], loss_on: str) -> Batch:
+    width = max(sum(len(sequences[i]) - 1 for i in row) for row in rows)
+    shape = (len(rows), width)
+    ints = {
+        name: torch.zeros(shape, dtype=torch.long)
+        for name in ("input_ids", "position_ids", "segment_ids", "targets", "sequence_ids")
+    }
+    ints["sequence_ids"].fill_(-1)
+    mask = torch.zeros(shape, dtype=torch.bool)
+    weight, logprob = torch.zeros(shape), torch.zeros(shape)
+    rl = sequences[rows[0][0]].sampler_logprobs is not None
+    for b, row in enumerate(rows):
+        at = 0
+        for segment, i in enumerate(row, start=1):
+            s = sequences[i]
+            ids = torch.tensor([*s.prompt_ids, *s.completion_ids])
+            span = slice(at, at + len(ids) - 1)
+            first = 0 if loss_on == "all" else max(len(s.prompt_ids) - 1, 0)
+            trained = slice(at + first, span.stop)
+            ints["input_ids"][b, span] = ids[:-1]
+            ints["position_ids"][b, span] = torch.arange(len(ids) - 1)
+            ints["segment_ids"][b, span] = segment
+            ints["sequence_ids"][b, span] = i
+            if s.train:
+                ints["targets"][b, trained] = ids[1 + first :]
+                mask[b, trained] = True
+                weight[b, trained] = weights[i]
+            if s.sampler_logprobs is not None:
+                logprob[b, trained] = torch.tensor(s.sampler_logprobs, dtype=torch.float32)
+            at = span.stop
+    return Batch(
+        **ints,
+        loss_mask=mask,
+        weights=weight,
+        sampler_logprobs=logprob if rl else None,
+    )

@@ -1,0 +1,1 @@
+"""Stage 3: rejection sampling and distillation."""

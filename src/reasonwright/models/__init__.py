@@ -1,0 +1,1 @@
+"""Loading, saving and running Hugging Face models."""

@@ -1,0 +1,46 @@
+"""A packed batch through a Hugging Face model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from reasonwright.objectives.logprobs import chunked_logprobs, selected_logprobs
+from reasonwright.types import Batch
+
+# Families whose forward is exactly lm_head(backbone(...)): no soft-capping or scaling of logits.
+PLAIN_HEAD = {"llama", "qwen2", "qwen3", "mistral"}
+
+
+def block_causal_mask(segment_ids: torch.Tensor) -> torch.Tensor:
+    """[B, 1, T, T] bool: a position sees the earlier positions of its own segment.
+
+    Padding (segment 0) sees itself among padding, so that no row of the softmax is empty.
+    """
+    T = segment_ids.shape[1]
+    same = segment_ids.unsqueeze(2) == segment_ids.unsqueeze(1)
+    causal = torch.ones(T, T, dtype=torch.bool, device=segment_ids.device).tril()
+    return (same & causal).unsqueeze(1)
+
+
+def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
+    """Log-probabilities of a batch's targets at the sampler's temperature.
+
+    Returns: (logprobs [B, T] float32, 0 where `loss_mask` is False; entropy [] summed over trained tokens, no graph).
+    """
+    inputs = {
+        "input_ids": batch.input_ids,
+        "position_ids": batch.position_ids,
+        "attention_mask": block_causal_mask(batch.segment_ids),
+        "use_cache": False,
+    }
+    mask = batch.loss_mask
+    if model.config.model_type in PLAIN_HEAD:
+        hidden = model.get_decoder()(**inputs).last_hidden_state
+        head = model.get_output_embeddings()
+        picked, entropy = chunked_logprobs(hidden[mask], head, batch.targets[mask], temperature)
+    else:
+        picked, entropy = selected_logprobs(model(**inputs).logits[mask], batch.targets[mask], temperature)
+    logprobs = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device).masked_scatter(mask, picked)
+    return logprobs, entropy.sum()

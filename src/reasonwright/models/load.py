@@ -1,0 +1,137 @@
+"""Models and tokenizers: from a hub id, a folder or the package; to a folder that plain transformers loads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+
+from reasonwright.types import UserError
+
+EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student")}
+HUB_TIMEOUT = 10.0
+
+
+def resolve_model(spec: str) -> str:
+    """What `from_pretrained` takes for `embedded:NAME`, a folder or a hub id.
+
+    Raises UserError in one sentence, within seconds, where there is no such model.
+    """
+    if spec.startswith("embedded:"):
+        name = spec.removeprefix("embedded:")
+        if name not in EMBEDDED:
+            raise UserError(f"no embedded model {name!r}; there are " + " and ".join(f"embedded:{n}" for n in EMBEDDED))
+        return str(EMBEDDED[name])
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"{path} is not a model folder: it has no config.json")
+        return str(path)
+    if path.exists() or spec.startswith((".", "/", "~")) or spec.count("/") != 1:
+        raise UserError(f"model {spec!r}: no such folder, and a hub id looks like 'Qwen/Qwen2.5-0.5B'")
+    _check_hub(spec)
+    return spec
+
+
+def _check_hub(repo: str) -> None:
+    """transformers alone retries an unreachable hub for a minute and prints eighty lines."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(try_to_load_from_cache(repo, "config.json"), str):
+        return
+    if HF_HUB_OFFLINE:
+        raise UserError(f"model {repo!r} is not in the local cache and HF_HUB_OFFLINE is set")
+    try:
+        get_hf_file_metadata(hf_hub_url(repo, "config.json"), timeout=HUB_TIMEOUT, retry_on_errors=False)
+    except GatedRepoError:
+        raise UserError(f"model {repo!r} is gated: accept its terms on the hub and run `hf auth login`") from None
+    except RepositoryNotFoundError:
+        raise UserError(f"model {repo!r} is neither a folder here nor a public model on the hub") from None
+    except Exception as error:  # whatever the network does, the user's mend is the same
+        raise UserError(
+            f"model {repo!r} is not in the local cache and the hub cannot be reached ({type(error).__name__}): "
+            "check the network, or give a folder"
+        ) from None
+
+
+@contextlib.contextmanager
+def _quiet():
+    """transformers' own progress bars and advice have no place in our output."""
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+
+
+def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, see `resolve_model`."""
+    source = resolve_model(spec)
+    with _quiet(), _as_user_error(spec, "tokenizer"):
+        return AutoTokenizer.from_pretrained(source)
+
+
+def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+    """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
+
+    Only safetensors, never code from the repository. Raises UserError where it cannot be loaded.
+    """
+    source = resolve_model(spec)
+    with _quiet(), _as_user_error(spec, "model"):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True
+        )
+    model, info = loaded
+    if info["missing_keys"] or info["mismatched_keys"]:
+        missing = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
+        raise UserError(f"model {spec!r}: weights missing or of another shape: {', '.join(missing[:5])}")
+    return model.to(device)
+
+
+@contextlib.contextmanager
+def _as_user_error(spec: str, what: str):
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"the {what} of {spec!r} cannot be loaded: {reason}") from error
+
+
+def save_model(
+    folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase, stop_ids: Iterable[int], card: str
+) -> None:
+    """Write a folder in `save_pretrained` layout: weights, tokenizer, chat template, generation config, model card.
+
+    Written beside and moved in with config.json last: a folder with a config.json is whole.
+    """
+    beside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    stops = sorted(stop_ids)
+    model.generation_config = GenerationConfig(
+        eos_token_id=stops,
+        pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[0],
+        bos_token_id=tokenizer.bos_token_id,
+    )
+    model.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    (beside / "README.md").write_text(card, encoding="utf-8")
+    umask = os.umask(0)
+    os.umask(umask)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(beside.iterdir(), key=lambda f: f.name == "config.json"):
+        file.chmod(0o666 & ~umask)  # safetensors writes 0600
+        file.replace(folder / file.name)
+    beside.rmdir()

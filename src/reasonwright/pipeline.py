@@ -1,0 +1,351 @@
+"""The stages in order, each reading the folder before it. Stopping anywhere and running again goes on from there.
+
+base -> sft -> grpo -> rejection sampling -> distil into the student -> evaluate all -> report
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from reasonwright.cards import model_card
+from reasonwright.chat import ChatFormat, PromptMode
+from reasonwright.display import Bar, console
+from reasonwright.distillation.rejection import kept_problems, rejection_sample
+from reasonwright.evaluation.evaluate import evaluate_model
+from reasonwright.models.device import pick_device
+from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
+from reasonwright.recipe import Recipe
+from reasonwright.runfolder import stage_done, versions
+from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
+from reasonwright.sampling.native import NativeSampler
+from reasonwright.tasks import load_task
+from reasonwright.tasks.base import Split
+from reasonwright.training.grpo import train_grpo
+from reasonwright.training.rollout import step_seed
+from reasonwright.training.settings import SFTSettings
+from reasonwright.training.sft import train_sft
+from reasonwright.types import Problem, UserError
+from reasonwright.verify.rewards import RewardScorer
+
+ARTICLE_EXAMPLES = (
+    (
+        "A bakery sells 3 types of bread. Each type costs $4. If you buy 2 of each type, and you have a $5 coupon, "
+        "how much do you pay?",
+        "19",
+    ),
+    ("What is 15% of 80?", "12"),
+    ("What is 17 x 23?", "391"),
+)
+MODELS = ("sft", "grpo", "student_sft", "student")  # evaluated as trained; the base has its own two prompts
+
+
+class Pipeline:
+    """One run. Each method is a stage: it does nothing where its folder says that it is done."""
+
+    def __init__(self, recipe: Recipe, folder: Path):
+        self.recipe, self.folder = recipe, folder
+        self.device = pick_device(recipe.device)
+
+    def run(self) -> dict[str, Any]:
+        """All stages, then summary.json and the table; the summary."""
+        resolve_model(self.recipe.model), resolve_model(self.recipe.student)  # fail before, not after, hours of work
+        self.evaluate("base_direct", "base_cot")
+        self.sft()
+        self.evaluate("sft")
+        self.grpo()
+        self.evaluate("grpo")
+        self.rejection()
+        self.distill()
+        self.evaluate("student_sft", "student")
+        self.examples()
+        summary = self.summarise()
+        console.print(results_table(summary))
+        return summary
+
+    # -- the stages ------------------------------------------------------------------------------------------------
+
+    def sft(self) -> None:
+        """Stage 1: base -> sft/."""
+        self._train_sft("sft", self.recipe.model, self.sft_rows, self.recipe.sft)
+
+    def grpo(self, model: str | None = None) -> None:
+        """Stage 2: sft/ -> grpo/."""
+        settings = self.recipe.grpo
+        folder = self.folder / "grpo"
+        if stage_done(folder):
+            return
+        start = model or self.stage_model("sft")
+        policy, chat = self._load(start)
+        score = RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
+        pool = self.problems("rl", settings.problems)
+        problems, held_out = hold_out(pool, settings.eval_problems if settings.eval_every else 0)
+
+        def evaluate() -> float:
+            result, _ = evaluate_model(
+                policy, chat, held_out, name="grpo", task=self.recipe.task, max_tokens=settings.max_tokens
+            )
+            return result.accuracy
+
+        self._stage(
+            folder,
+            start,
+            lambda: train_grpo(
+                policy,
+                chat,
+                problems,
+                score,
+                settings,
+                seed=self._seed("grpo"),
+                folder=folder,
+                evaluate=evaluate,
+            ),
+            lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics),
+        )
+
+    def rejection(self, model: str | None = None) -> None:
+        """Stage 3, first half: grpo/ -> rejection/kept.jsonl."""
+        settings = self.recipe.rejection
+        folder = self.folder / "rejection"
+        if stage_done(folder):
+            return
+        start = model or self.stage_model("grpo")
+        policy, chat = self._load(start)
+        problems = self.problems("rl", settings.problems)
+        sampler = NativeSampler(policy, chat)
+
+        def work() -> dict[str, Any]:
+            kept = rejection_sample(sampler, chat, problems, settings, seed=self._seed("rejection"), folder=folder)
+            return {"kept": len(kept)}
+
+        self._stage(folder, start, work)
+
+    def distill(self) -> None:
+        """Stage 3, second half: the student on the kept solutions, and for comparison on the SFT data."""
+        kept = kept_problems(read_jsonl(self.folder / "rejection" / "kept.jsonl"))
+        if not kept:
+            raise UserError(f"{self.folder}/rejection/kept.jsonl is missing or empty: run `reasonwright sample` first")
+        settings, student = self.recipe.distill, self.recipe.student
+        self._train_sft("student_sft", student, self.sft_rows, settings)
+        self._train_sft("student", student, lambda: kept, settings)
+
+    def evaluate(self, *stages: str) -> None:
+        """Greedy answers of the stages' models to the same held-out problems: eval/STAGE.json and .jsonl."""
+        for stage in stages:
+            self._evaluate(stage, self.recipe.task, stage)
+            for task in self.recipe.evaluate.also if stage in MODELS or stage == "base_cot" else ():
+                self._evaluate(stage, task, f"{stage}.{task.partition(':')[0]}")
+
+    def examples(self) -> None:
+        """The article's own examples, answered by all four models: eval/examples.json."""
+        file = self.folder / "eval" / "examples.json"
+        if file.exists():
+            return
+        problems = [Problem(f"article/{i}", question, gold) for i, (question, gold) in enumerate(ARTICLE_EXAMPLES)]
+        answers: list[dict[str, str]] = [{} for _ in problems]
+        for name, stage in (("base", "base_direct"), ("sft", "sft"), ("grpo", "grpo"), ("student", "student")):
+            model, chat = self._load(self.stage_model(stage))
+            _, rows = evaluate_model(
+                model,
+                chat,
+                problems,
+                name=name,
+                task="article",
+                max_tokens=self.recipe.evaluate.max_tokens,
+                mode="direct" if name == "base" else "chat",
+            )
+            for answer, row in zip(answers, rows, strict=True):
+                answer[name] = row["text"]
+        pairs = zip(problems, answers, strict=True)
+        write_json(file, [{"question": p.question, "gold": p.answer, "answers": a} for p, a in pairs])
+
+    def summarise(self) -> dict[str, Any]:
+        """Write summary.json from the files of the run."""
+        stages: dict[str, Any] = {}
+        also: dict[str, Any] = {}
+        seconds: dict[str, float] = {}
+        for file in sorted((self.folder / "eval").glob("*.json")):
+            if file.name == "examples.json":
+                continue
+            stage, _, task = file.stem.partition(".")
+            figures = {k: v for k, v in read_json(file).items() if k not in ("by_difficulty", "model")}
+            seconds["evaluate"] = seconds.get("evaluate", 0.0) + figures["seconds"]
+            if task:
+                also.setdefault(task, {})[stage] = figures
+            else:
+                stages[stage] = figures
+        order = ["base_direct", "base_cot", *MODELS]
+        for name in ("sft", "grpo", "rejection", "distill/student_sft", "distill/student"):
+            done = stage_done(self.folder / name)
+            if done:
+                seconds[name.rpartition("/")[2]] = done["seconds"]
+        summary = {
+            "stages": {stage: stages[stage] for stage in order if stage in stages},
+            "also": also,
+            "seconds": {name: round(s, 1) for name, s in seconds.items()},
+            "versions": versions(),
+            "seed": self.recipe.seed,
+        }
+        write_json(self.folder / "summary.json", summary)
+        return summary
+
+    # -- what the stages share ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def task(self) -> Any:
+        return load_task(self.recipe.task, skip_bad_rows=self.recipe.skip_bad_rows)
+
+    def problems(self, split: Split, count: int | None) -> list[Problem]:
+        return self.task.problems(split, count, self.recipe.seed)
+
+    def sft_rows(self) -> list[Problem]:
+        return self.problems("sft", self.recipe.sft.rows)
+
+    def stage_folder(self, stage: str) -> Path:
+        return self.folder / ("distill/" + stage if stage.startswith("student") else stage)
+
+    def stage_model(self, stage: str) -> str:
+        """The model that a stage left, or the base. Raises UserError where the stage has not been run."""
+        if stage.startswith("base"):
+            return self.recipe.model
+        folder = self.stage_folder(stage)
+        if not (folder / "config.json").exists():
+            raise UserError(f"{folder} holds no model yet: run the {stage} stage first, or name a model with --from")
+        return str(folder)
+
+    def _seed(self, stage: str) -> int:
+        return step_seed(self.recipe.seed, stage)
+
+    def _load(self, spec: str) -> tuple[Any, ChatFormat]:
+        return load_model(spec, device=self.device), ChatFormat(load_tokenizer(spec))
+
+    def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
+        folder = self.stage_folder(stage)
+        if stage_done(folder):
+            return
+        model, chat = self._load(start)
+        problems, held_out = hold_out(rows(), settings.eval_rows if settings.eval_every else 0)
+        self._stage(
+            folder,
+            start,
+            lambda: train_sft(
+                model, chat, problems, settings, seed=self._seed(stage), folder=folder, held_out=held_out, title=stage
+            ),
+            lambda metrics: self._save(folder, model, chat, stage, start, metrics),
+        )
+
+    def _stage(
+        self,
+        folder: Path,
+        start: str,
+        work: Callable[[], dict[str, Any]],
+        save: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """Do a stage's work, keep what it made, and say that it is done; its checkpoints are then not needed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        spent = read_json(folder / "spent.json")["seconds"] if (folder / "spent.json").exists() else 0.0
+        began = time.perf_counter()
+        try:
+            metrics = work()
+        finally:  # a stage that is gone on with counts the time of all its parts
+            write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
+        if save:
+            save(metrics)
+        finite = {k: v for k, v in metrics.items() if isinstance(v, int | float) and v == v and abs(v) != float("inf")}
+        seconds = spent + time.perf_counter() - began
+        write_json(folder / "stage.json", {"seconds": seconds, "from": start, "metrics": finite})
+        (folder / "spent.json").unlink()
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+    def _save(
+        self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
+    ) -> None:
+        card = model_card(stage, start, self.recipe, metrics)
+        save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+
+    def _evaluate(self, stage: str, task: str, name: str) -> None:
+        file = self.folder / "eval" / f"{name}.json"
+        if file.exists():
+            return
+        settings = self.recipe.evaluate
+        source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
+        problems = source.problems("eval", settings.problems, self.recipe.seed)
+        model, chat = self._load(self.stage_model(stage))
+        mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
+        with Bar(f"evaluate {name}", len(problems)) as bar:
+            result, rows = evaluate_model(
+                model,
+                chat,
+                problems,
+                name=stage,
+                task=task,
+                max_tokens=settings.max_tokens,
+                mode=mode,
+                shots=self._shots() if mode == "cot" else (),
+                on_done=bar.advance,
+            )
+        file.with_suffix(".jsonl").unlink(missing_ok=True)
+        append_jsonl(file.with_suffix(".jsonl"), rows)
+        write_json(file, asdict(result))
+        if name in MODELS:
+            readme = self.stage_folder(stage) / "README.md"
+            if readme.parent.joinpath("stage.json").exists():
+                done = stage_done(readme.parent) or {}
+                card = model_card(stage, done["from"], self.recipe, done["metrics"], result)
+                readme.write_text(card, encoding="utf-8")
+        lo, hi = result.ci95
+        console.print(
+            f"{name}: {result.accuracy:.1%} strict [{lo:.1%}, {hi:.1%}], {result.accuracy_lenient:.1%} lenient, "
+            f"n = {result.n}, {result.mean_tokens:.0f} tokens an answer",
+            markup=False,
+        )
+
+    def _shots(self) -> list[tuple[str, str, str]]:
+        """Worked examples for the base model, from the RL split (never the evaluation's)."""
+        count = self.recipe.evaluate.base_shots
+        problems = self.problems("rl", max(1, 4 * count))
+        return [(p.question, p.solution, p.answer) for p in problems if p.solution][:count]
+
+
+def hold_out(problems: Sequence[Problem], count: int) -> tuple[list[Problem], list[Problem]]:
+    """(to train on, to measure on during training): the last `count` are held out. They come from the training
+    split, so that nothing in a run is chosen by the problems of the final evaluation."""
+    if count >= len(problems):
+        raise UserError(f"holding out {count} of {len(problems)} problems leaves none to train on")
+    cut = len(problems) - count
+    return list(problems[:cut]), list(problems[cut:])
+
+
+STAGE_LABELS = {
+    "base_direct": "base, direct answer",
+    "base_cot": "base, step by step",
+    "sft": "SFT",
+    "grpo": "GRPO",
+    "student_sft": "student, SFT data",
+    "student": "student, distilled",
+}
+
+
+def results_table(summary: dict[str, Any]) -> Table:
+    """The table that a run ends with."""
+    table = Table(title=f"Accuracy on held-out problems (seed {summary['seed']})", title_justify="left")
+    for column in ("model", "strict", "95 % interval", "lenient", "n", "tokens"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for stage, figures in summary["stages"].items():
+        lo, hi = figures["ci95"]
+        table.add_row(
+            STAGE_LABELS.get(stage, stage),
+            f"{figures['accuracy']:.1%}",
+            f"{lo:.1%} to {hi:.1%}",
+            f"{figures['accuracy_lenient']:.1%}",
+            str(figures["n"]),
+            f"{figures['mean_tokens']:.0f}",
+        )
+    return table

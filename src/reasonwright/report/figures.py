@@ -1,0 +1,116 @@
+"""Numbers as a person reads them, and axes with round ticks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+THIN = "\u202f"
+"""Narrow space that does not break: between a number and its unit."""
+NONE = "–"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.9304 -> "93.0 %"."""
+    return NONE if value is None else f"{100 * value:.{digits}f}{THIN}%"
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """(0.913, 0.944) -> "91.3–94.4"."""
+    return "" if ends is None else f"{100 * ends[0]:.1f}–{100 * ends[1]:.1f}"
+
+
+def count(value: float | None) -> str:
+    """12345.0 -> "12,345"."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None) -> str:
+    """About three figures: 1234.5 -> "1,234", 81.23 -> "81.2", 0.01234 -> "0.0123", 0.00000123 -> "1.2e-6"."""
+    if value is None:
+        return NONE
+    size = abs(value)
+    if size >= 1e7:
+        return _power(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:.0f}"
+    if size == 0 or size >= 1:
+        return f"{value:.3g}"
+    if size >= 1e-4:
+        return f"{value:.{2 - math.floor(math.log10(size))}f}"
+    return _power(value)
+
+
+def signed(value: float | None) -> str:
+    """An advantage: 1.0 -> "+1.00", -0.5 -> "−0.50"."""
+    return NONE if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """0.32 -> "0.3 s", 75 -> "1 min 15 s", 7380 -> "2 h 3 min"."""
+    if seconds is None:
+        return NONE
+    if seconds < 9.95:
+        return f"{seconds:.1f}{THIN}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{THIN}s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes}{THIN}min" + (f" {rest}{THIN}s" if rest and minutes < 10 else "")
+    hours, rest = divmod(round(whole / 60), 60)
+    return f"{hours:,}{THIN}h" + (f" {rest}{THIN}min" if rest else "")
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """95 % Wilson interval of a share among n: (0.5, 100) -> (0.404, 0.596)."""
+    z = 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def ticks(low: float, high: float, about: int = 5, whole: bool = False) -> list[float]:
+    """Round numbers that enclose [low, high], some `about` of them: (0, 0.93) -> 0, 0.2, 0.4, 0.6, 0.8, 1."""
+    if not high - low > 1e-12 * max(abs(low), abs(high), 1e-12):  # a flat line still needs an axis
+        room = abs(low) / 2 or 1.0
+        low, high = low - (room if low < 0 else min(room, low)), high + room
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    sizes = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(size * power for size in sizes if size * power >= rough * 0.999)
+    if whole:
+        step = max(1.0, step)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+def tick_labels(values: Sequence[float], percents: bool = False) -> list[str]:
+    """Labels with as many decimals as the step between ticks needs."""
+    if not values:
+        return []
+    scale = 100.0 if percents else 1.0
+    step = abs(values[1] - values[0]) * scale if len(values) > 1 else 1.0
+    unit = "%" if percents else ""
+    largest = max(abs(value) for value in values) * scale
+    if largest >= 1e7 or step < 1e-4:
+        return [(_power(value * scale) if value else "0") + unit for value in values]
+    digits = next(d for d in range(8) if abs(round(step, d) - step) < step * 1e-6)
+    return [f"{value * scale + 0.0:,.{digits}f}".replace("-", "−") + unit for value in values]
+
+
+def smooth(values: Sequence[float], window: int) -> list[float]:
+    """Centred mean over `window` values, with what there is of the window at both ends."""
+    half = window // 2
+    sums = [0.0]
+    for value in values:
+        sums.append(sums[-1] + value)
+    spans = [(max(0, i - half), min(len(values), i + half + 1)) for i in range(len(values))]
+    return [(sums[end] - sums[start]) / (end - start) for start, end in spans]
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", "−")

@@ -1,0 +1,107 @@
+"""The folder of one run: what is where, who may write, and where it was run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reasonwright.recipe import Recipe, differences, load_recipe, save_recipe
+from reasonwright.runlog import read_json, write_json
+from reasonwright.types import UserError
+
+PACKAGES = ("reasonwright", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; a second run on it at the same time is refused. The lock goes with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"run folder {folder} cannot be written: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another run is using {folder}: wait for it, or choose another folder with --out"
+            ) from None
+        yield
+
+
+def open_run(folder: Path, recipe: Recipe) -> None:
+    """Start a run folder, or go on in one that was started with the same recipe.
+
+    Raises UserError, naming the keys that differ, where it was another recipe.
+    """
+    saved = folder / "recipe.yaml"
+    if saved.exists():
+        changed = differences(load_recipe(saved), recipe)
+        if changed:
+            named = "; ".join(changed[:4]) + ("; …" if len(changed) > 4 else "")
+            raise UserError(
+                f"{folder} was started with other settings ({named}): choose another folder with --out, or remove it"
+            )
+    else:
+        beside = folder / "recipe.yaml.partial"
+        save_recipe(recipe, beside)
+        beside.replace(saved)
+    write_json(folder / "env.json", environment())
+
+
+def environment() -> dict[str, Any]:
+    """Where and with what a run happens; goes to env.json."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+        "git": _git_revision(),
+        "argv": sys.argv,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide a run's numbers."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def stage_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished stage left in its folder (seconds and final metrics), or None."""
+    marker = folder / "stage.json"
+    return read_json(marker) if marker.exists() else None
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git_revision() -> str | None:
+    """The revision of the source tree that runs, with + where it has changes; None where it is not a checkout."""
+    here = Path(__file__).parent
+    try:
+        command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,71 @@
+"""What the embedded base models are pretrained on: an endless stream of short documents, generated as it is read.
+
+There are drills of arithmetic within the ranges of the word problems, word problems answered in several ways, and
+documents with several questions, so that a few-shot prompt is nothing new. No tags anywhere, as in a real base model,
+and only questions of the split "pretrain".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+
+from reasonwright.chat import ANSWER_MARKER, STEP_BY_STEP
+from reasonwright.tasks.word_problems.arithmetic import Step
+from reasonwright.tasks.word_problems.drills import drill
+from reasonwright.tasks.word_problems.styles import STYLES
+from reasonwright.tasks.word_problems.task import draw_questions
+
+KINDS: Mapping[str, float] = {"drill": 0.22, "problem": 0.73, "several": 0.05}
+"""Shares of documents."""
+
+ANSWER_STYLES: Mapping[str, float] = {
+    "bare": 0.12,
+    "last": 0.13,
+    "terse": 0.19,
+    "full": 0.36,
+    "check": 0.10,
+    "slip": 0.10,
+}
+"""Shares of the ways in which a word problem is answered."""
+
+STEP_BY_STEP_SHARE = 0.5
+"""Share of the full, checked and corrected answers that begin with "Let's think step by step."."""
+_ANNOUNCED = ("full", "check", "slip")
+
+MIN_STEPS, MAX_STEPS = 1, 8
+SEVERAL_MAX_STEPS = 3
+
+
+def documents(seed: int, shard: int = 0) -> Iterator[str]:
+    """An endless stream of documents, the same for the same seed and shard."""
+    rng = Random(f"corpus/{seed}/{shard}")
+    long = draw_questions(Random(f"corpus-questions/{seed}/{shard}"), "pretrain", MIN_STEPS, MAX_STEPS)
+    short = draw_questions(Random(f"corpus-short/{seed}/{shard}"), "pretrain", MIN_STEPS, SEVERAL_MAX_STEPS)
+    while True:
+        kind = _choose(rng, KINDS)
+        if kind == "drill":
+            yield drill(rng)
+        elif kind == "problem":
+            yield question_and_answer(*next(long)[1:], _choose(rng, ANSWER_STYLES), rng)
+        else:
+            style = _choose(rng, ANSWER_STYLES)  # one for all, as in a few-shot prompt
+            announced = rng.random() < STEP_BY_STEP_SHARE
+            parts = (next(short)[1:] for _ in range(rng.randint(2, 3)))
+            yield "\n\n".join(question_and_answer(*part, style, rng, announced) for part in parts)
+
+
+def question_and_answer(
+    question: str, steps: list[Step], style: str, rng: Random, announced: bool | None = None
+) -> str:
+    """One question with its answer in a style; the answer always ends in the line "The answer is N."."""
+    written = STYLES[style](steps, rng)
+    work = "" if style == "bare" else written.text + "\n"
+    if announced is None:
+        announced = rng.random() < STEP_BY_STEP_SHARE
+    start = f"{STEP_BY_STEP}\n" if announced and style in _ANNOUNCED else ""
+    return f"Question: {question}\nAnswer: {start}{work}{ANSWER_MARKER} {written.answer}."
+
+
+def _choose(rng: Random, shares: Mapping[str, float]) -> str:
+    return rng.choices(list(shares), list(shares.values()))[0]

@@ -1,0 +1,84 @@
+"""The embedded base models, from nothing: plain next-token prediction on a stream of generated documents.
+
+A step's documents are a function of (seed, step), made on the fly and never seen twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from reasonwright.chat import ChatFormat
+from reasonwright.data.packing import TokenSequence, pack, token_weights
+from reasonwright.display import Bar
+from reasonwright.models.embedded_config import make_model, make_tokenizer
+from reasonwright.objectives.sft_loss import sft_loss
+from reasonwright.runlog import append_jsonl, keep_steps_before
+from reasonwright.settings import Settings
+from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
+from reasonwright.training.policy import Policy
+from reasonwright.training.settings import OptimSettings
+
+TOKENIZER_DOCUMENTS = 20_000
+TOKENIZER_SHARD = 2**40
+"""Far above any step, so that the tokenizer's documents are nobody else's."""
+
+Documents = Callable[[int, int], Iterator[str]]
+"""(seed, shard) -> an endless stream."""
+
+
+class PretrainSettings(Settings):
+    shape: str = "base"
+    """base, student or tiny (`models/embedded_config.py`)."""
+    vocabulary: int = 1024
+    steps: int = 5000
+    tokens_per_step: int = 8192
+    optim: OptimSettings = OptimSettings(lr=3e-3, warmup_steps=100, weight_decay=0.05, micro_batch_tokens=8192)
+    checkpoint_every: int = 250
+    seed: int = 0
+
+
+def pretrain(documents: Documents, settings: PretrainSettings, folder: Path):
+    """Train tokenizer and model; returns (model, chat format, tokens seen, seconds of training)."""
+    made = folder / "tokenizer"
+    if not made.exists():
+        stream = documents(settings.seed, TOKENIZER_SHARD)
+        make_tokenizer(itertools.islice(stream, TOKENIZER_DOCUMENTS), settings.vocabulary).save_pretrained(made)
+    chat = ChatFormat(PreTrainedTokenizerFast.from_pretrained(made))
+    torch.manual_seed(settings.seed)
+    model = make_model(settings.shape, len(chat.tokenizer), chat.end_id)
+    policy = Policy(model, settings.optim, settings.steps)
+    start, extra = load_checkpoint(folder / "checkpoints", policy)
+    tokens, seconds = extra.get("tokens", 0), extra.get("seconds", 0.0)
+    keep_steps_before(folder / "metrics.jsonl", start)
+    with Bar(f"pretrain {settings.shape}", settings.steps, start) as bar:
+        for step in range(start, settings.steps):
+            began = time.perf_counter()
+            rows = _rows(documents(settings.seed, step), chat, settings.tokens_per_step)
+            weights = token_weights(rows, aggregate="token", loss_on="all")
+            batches = pack(rows, weights, micro_batch_tokens=settings.optim.micro_batch_tokens, loss_on="all")
+            metrics = policy.update(batches, sft_loss)
+            seconds += time.perf_counter() - began
+            tokens += int(metrics["tokens"])
+            append_jsonl(folder / "metrics.jsonl", [{"step": step, "seconds": seconds} | metrics])
+            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+                save_checkpoint(folder / "checkpoints", policy, step + 1, {"tokens": tokens, "seconds": seconds})
+            bar.advance(loss=metrics["loss"])
+    return model, chat, tokens, seconds
+
+
+def _rows(stream: Iterator[str], chat: ChatFormat, tokens: int) -> list[TokenSequence]:
+    """Documents until they hold `tokens` tokens, each with its end."""
+    rows: list[TokenSequence] = []
+    size = 0
+    while size < tokens:
+        texts = list(itertools.islice(stream, 32))
+        for ids in chat.tokenizer(texts, add_special_tokens=False).input_ids:
+            rows.append(TokenSequence((), [*ids, chat.end_id]))
+            size += len(ids)
+    return rows

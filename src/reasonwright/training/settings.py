@@ -1,0 +1,140 @@
+"""Settings of SFT and GRPO. No torch in here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from reasonwright.objectives.variants import VARIANTS
+from reasonwright.settings import Settings
+
+
+class OptimSettings(Settings):
+    lr: float = Field(1e-5, gt=0)
+    """Peak learning rate of AdamW."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """After the warm-up: constant, or half a cosine down to a tenth of the peak."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps of linear rise from 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled; on matrices only."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.95, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this global L2 norm."""
+    micro_batch_tokens: int = Field(8192, ge=1)
+    """Positions in one forward pass; a step's batch is split to fit (gradient accumulation), which changes nothing
+    but memory."""
+    max_bad_steps: int = Field(5, ge=1)
+    """Stop after so many steps in a row with a loss or gradient that is not finite."""
+
+
+class SFTSettings(Settings):
+    rows: int | None = Field(None, ge=1)
+    """Training rows; all where null (a generator needs a number)."""
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    """Sequences an optimiser step."""
+    loss_on: Literal["completion", "all"] = "completion"
+    """completion: the sum runs over the tokens of the completion given the prompt, the article's formula. all: over the
+    prompt's tokens too, its code snippet."""
+    max_length: int = Field(1024, ge=2)
+    """Tokens of prompt and completion; longer rows are left out and counted."""
+    optim: OptimSettings = OptimSettings(lr=2e-5)
+    eval_every: int = Field(0, ge=0)
+    """Steps between measurements of the loss on held-out rows; 0: none."""
+    eval_rows: int = Field(64, ge=1)
+    checkpoint_every: int = Field(100, ge=1)
+
+
+class LossSettings(Settings):
+    variant: str = "grpo"
+    """A published set of the parameters below (`objectives/variants.py`): article, grpo, dr_grpo, dapo, gspo, cispo,
+    rloo. A parameter given beside it takes precedence."""
+    baseline: Literal["mean", "leave_one_out"]
+    scale: Literal["std", "none"]
+    ratio: Literal["token", "sequence", "sequence_mean"]
+    clip: Literal["pessimistic", "detached"]
+    epsilon_low: float = Field(ge=0)
+    epsilon_high: float = Field(ge=0)
+    aggregate: Literal["completion", "token", "constant"]
+    dynamic_sampling: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_variant(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        variant = values.get("variant", "grpo")
+        if variant not in VARIANTS:
+            raise ValueError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+        return VARIANTS[variant] | {"variant": variant} | values
+
+
+class KLSettings(Settings):
+    place: Literal["reward", "loss", "none"] = "none"
+    """reward: R - beta KL, summed over the completion (the article). loss: beta KL per token added to the loss (GRPO's
+    paper). none: no reference model is kept."""
+    beta: float = Field(0.04, ge=0)
+    estimator: Literal["k1", "k2", "k3"] = "k3"
+
+
+class RewardSettings(Settings):
+    accuracy: float = 1.0
+    """Weight of: 1 if the answer is right and the form strict, else 0."""
+    format: float = 0.0
+    """Weight of: 1 if the text has the form, whatever the answer."""
+    length: float = 0.0
+    """Weight of: share of max_tokens left unused."""
+    functions: dict[str, float] = Field(default_factory=dict)
+    """Own rewards by import path with their weights: {"my_package.rewards:brevity": 0.1}. A function gets
+    (problem, completion) and returns a float."""
+
+
+class GRPOSettings(Settings):
+    steps: int = Field(100, ge=1)
+    problems: int | None = Field(None, ge=1)
+    """Size of the pool that steps draw from; all where null (a generator needs a number)."""
+    problems_per_step: int = Field(32, ge=1)
+    group_size: int = Field(8, ge=2)
+    """G, completions a problem."""
+    max_tokens: int = Field(512, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = 1.0
+    top_k: int = 0
+    updates_per_rollout: int = Field(1, ge=1)
+    """Optimiser steps on one batch of rollouts (mu in DeepSeekMath, algorithm 1); more than 1 makes it off-policy."""
+    truncated: Literal["wrong", "mask"] = "wrong"
+    """Completions cut at max_tokens: scored as they are (no answer, so 0), or left out of the update (DAPO)."""
+    dynamic_sampling_rounds: int = Field(3, ge=1)
+    """With dynamic sampling: draws of further problems before a step goes on with what it has."""
+    loss: LossSettings = Field(default_factory=lambda: LossSettings.model_validate({}))
+    kl: KLSettings = KLSettings()
+    reward: RewardSettings = RewardSettings()
+    optim: OptimSettings = OptimSettings(lr=1e-6, schedule="constant")
+    eval_every: int = Field(0, ge=0)
+    """Steps between greedy evaluations on held-out problems; 0: none."""
+    eval_problems: int = Field(128, ge=1)
+    logged_groups: int = Field(2, ge=0)
+    """Groups written to rollouts.jsonl each step."""
+    checkpoint_every: int = Field(25, ge=1)
+
+    @field_validator("top_p", "top_k")
+    @classmethod
+    def _whole_distribution(cls, value: float, info: Any) -> float:
+        if value != {"top_p": 1.0, "top_k": 0}[info.field_name]:
+            raise ValueError(
+                f"{info.field_name} is refused in RL: log-probabilities must be those of the distribution that was "
+                "sampled; use temperature"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> GRPOSettings:
+        if self.kl.place != "none" and self.kl.beta == 0:
+            raise ValueError(f"kl.place is {self.kl.place!r} but kl.beta is 0: set kl.place to none")
+        weights = [self.reward.accuracy, *self.reward.functions.values()]
+        if all(w == 0 for w in weights):
+            raise ValueError("no reward says whether a problem is solved: give reward.accuracy or a function a weight")
+        return self

@@ -1,0 +1,25 @@
+"""Fixtures that every part of the tests may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets: $REASONWRIGHT_DATA, else ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("REASONWRIGHT_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"REAL DATA NOT TESTED: no folder {folder}; set REASONWRIGHT_DATA to where gsm8k, svamp, … are")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """Small files of our own in the formats of the public sets."""
+    return ROOT / "tests" / "fixtures"
