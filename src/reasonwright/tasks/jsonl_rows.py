@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-from reasonwright.chat import ANSWER_MARKER, THINK_CLOSE, THINK_OPEN
+from reasonwright.chat import ANSWER_MARKER, THINK_CLOSE, THINK_OPEN, parse_completion
 from reasonwright.tasks.rows import Row, RowError, check, number_or_text, optional_text, text
 from reasonwright.types import AnswerKind, Problem
 from reasonwright.verify import grade
@@ -79,6 +79,7 @@ def _messages(row: Row) -> tuple[str, str]:
 
 def _extract(completion: str, kind: AnswerKind) -> str:
     """The answer that a completion states in so many words, "" where it does not."""
-    if kind != "number" or ANSWER_MARKER.casefold() not in completion.casefold():
+    said = parse_completion(completion).answer_text or ""
+    if kind != "number" or ANSWER_MARKER.casefold() not in said.casefold():
         return ""
     return grade(completion, "0").extracted or ""

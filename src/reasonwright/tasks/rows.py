@@ -160,7 +160,7 @@ def _decode(raw: bytes, first: bool) -> Row:
 def _loads(source: str) -> Any:
     try:
         return json.loads(
-            source, parse_float=float, parse_constant=_no_constant, object_pairs_hook=_without_duplicates
+            source, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_without_duplicates
         )
     except json.JSONDecodeError as error:
         raise RowError(f"broken JSON ({error.msg}, column {error.colno}); write one whole object") from None

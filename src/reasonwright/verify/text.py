@@ -17,11 +17,22 @@ def normalise(text: str) -> str:
     >>> normalise(' **"True".** ')
     'true'
     """
-    plain = " ".join(text.split()).casefold()
+    plain = _collapse(text)
     bare = plain.strip(_AROUND).removesuffix(".").strip(_AROUND)
     if wrapped := _WRAPPED.fullmatch(bare):
         bare = wrapped[1].strip(_AROUND).removesuffix(".")
-    return bare or plain  # a gold of nothing but quotes is compared as it is
+    return bare
+
+
+def _same(answer: str, gold: str) -> bool:
+    right = normalise(gold)
+    if right and normalise(answer) == right:
+        return True
+    return _collapse(answer).removesuffix(".") == _collapse(gold)  # a gold of nothing but quotes or periods
+
+
+def _collapse(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def grade_text(answer_text: str, gold: str, has_think_form: bool) -> Verdict:
@@ -33,5 +44,5 @@ def grade_text(answer_text: str, gold: str, has_think_form: bool) -> Verdict:
     extracted = (answer_text[span.start : span.end] if span else answer_text).strip()
     if not extracted:
         return Verdict(False, False, None)
-    lenient = normalise(extracted) == normalise(gold)
+    lenient = _same(extracted, gold)
     return Verdict(lenient and has_think_form and is_answer_sentence(answer_text, any_answer=True), lenient, extracted)

@@ -5,7 +5,7 @@ numbers are fixed (`arithmetic.py`): every value is a whole number from 2 to 999
 what is added or taken away has one or two digits; factors and divisors are 2 to 10; percentages 10, 20, 25, 50 or 75.
 """
 
-from reasonwright.tasks.word_problems.story import WORDINGS
+from reasonwright.tasks.word_problems.tables import WORDINGS
 from reasonwright.tasks.word_problems.task import SFT_STYLES, LongWordProblems, WordProblems
 
 __all__ = ["SFT_STYLES", "WORDINGS", "LongWordProblems", "WordProblems"]

@@ -1,9 +1,10 @@
 """Numbers of the word problems: the ranges, one step of arithmetic, and the shapes that an event may take.
 
-Ranges, fixed for training and evaluation alike (`RANGES` holds them as data):
+Ranges, fixed for training and evaluation alike:
 
 - every number and every intermediate value is a whole number from 2 to 999, in 85 % of the problems at most 300;
-- sums and differences: the number in the text has one or two digits (paying with a note of $200 or $500 excepted);
+- a story starts with a number of at most 300; what is then added or taken away has one or two digits in the text (a
+  note that is paid with is of $20 to $500); the sum or the difference of two people's quantities may have three;
 - products: the right factor is 2 to 10, the product at most 999;
 - quotients: exact, the divisor is 2 to 10;
 - percentages: 10, 20, 25, 50 or 75 of a number for which the result is whole.
@@ -11,7 +12,7 @@ Ranges, fixed for training and evaluation alike (`RANGES` holds them as data):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -22,7 +23,6 @@ LOWEST, HIGHEST, USUAL_HIGHEST = 2, 999, 300
 USUAL_SHARE = 0.85
 PERCENTAGES = (10, 20, 25, 50, 75)
 NOTES = (20, 50, 100, 200, 500)
-RANGES: Mapping[str, tuple[int, int]] = {"value": (LOWEST, HIGHEST), "operand": (2, 99), "factor": (2, 10)}
 
 
 @dataclass(frozen=True, slots=True)

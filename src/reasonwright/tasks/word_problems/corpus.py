@@ -35,6 +35,8 @@ _ANNOUNCED = ("full", "check", "slip")
 
 MIN_STEPS, MAX_STEPS = 1, 8
 SEVERAL_MAX_STEPS = 3
+MAX_WORDS = 240
+"""Of a document with several questions."""
 
 
 def documents(seed: int, shard: int = 0) -> Iterator[str]:
@@ -51,8 +53,10 @@ def documents(seed: int, shard: int = 0) -> Iterator[str]:
         else:
             style = _choose(rng, ANSWER_STYLES)  # one for all, as in a few-shot prompt
             announced = rng.random() < STEP_BY_STEP_SHARE
-            parts = (next(short)[1:] for _ in range(rng.randint(2, 3)))
-            yield "\n\n".join(question_and_answer(*part, style, rng, announced) for part in parts)
+            count = rng.randint(2, 3)
+            parts = [question_and_answer(*next(short)[1:], style, rng, announced) for _ in range(count)]
+            text = "\n\n".join(parts)
+            yield text if len(text.split()) <= MAX_WORDS else "\n\n".join(parts[:2])
 
 
 def question_and_answer(

@@ -10,7 +10,7 @@ DISTRACTOR_SHARE = 0.15
 """Share of problems with one such sentence."""
 
 _ANYWHERE = ("It was {d} degrees outside.", "The street had {d} houses.", "The day was number {d} of the month.")
-_PERSON = ("{S} was {d} years old.", "{S} lived in house number {d}.", "{S} had {d} friends at school.")
+_PERSON = ("{S} was {d} years old.", "{S} lived in house number {d}.", "{S} went to a school with {d} rooms.")
 _TOPIC = {
     "items": ("The shop opened {d} years ago.", "The town had {d} shops."),
     "money": ("The shop opened {d} years ago.", "The bank had {d} windows."),
@@ -20,7 +20,7 @@ _TOPIC = {
     "book": ("The book was {d} years old.", "The book had {d} pictures."),
     "tank": ("The tank was {d} years old.", "There were {d} ducks near the tank."),
     "people": ("The {vehicle} was {d} years old.", "The driver was {d} years old."),
-    "age": ("{S} has {d} friends at school.", "{S} lives in house number {d}.", "{S} has {d} books."),
+    "age": ("{S} goes to a school with {d} rooms.", "{S} lives in house number {d}.", "{S} has {d} books."),
 }
 
 

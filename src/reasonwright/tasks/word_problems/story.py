@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+from bisect import bisect
 from dataclasses import dataclass, field
 from random import Random
 
-from reasonwright.tasks.word_problems import grammar, wordings_items, wordings_money, wordings_places
+from reasonwright.tasks.word_problems import grammar
 from reasonwright.tasks.word_problems.arithmetic import (
     HIGHEST,
     LOWEST,
@@ -19,6 +19,7 @@ from reasonwright.tasks.word_problems.arithmetic import (
 )
 from reasonwright.tasks.word_problems.distractors import DISTRACTOR_SHARE, distractor
 from reasonwright.tasks.word_problems.event import Event
+from reasonwright.tasks.word_problems.tables import ASKS, EVENT_TABLE, START_TABLE, TOPICS
 from reasonwright.tasks.word_problems.vocabulary import (
     BOYS,
     BUSINESSES,
@@ -32,21 +33,6 @@ from reasonwright.tasks.word_problems.vocabulary import (
     multiple,
 )
 
-STARTS: tuple[Event, ...] = (*wordings_items.STARTS, *wordings_money.STARTS, *wordings_places.STARTS)
-EVENTS: tuple[Event, ...] = (*wordings_items.EVENTS, *wordings_money.EVENTS, *wordings_places.EVENTS)
-ASKS: dict[str, tuple[str, ...]] = {
-    "items": wordings_items.ASK,
-    "money": wordings_money.ASK,
-    "bill": wordings_money.ASK_BILL,
-}
-ASKS |= wordings_places.ASKS
-WORDINGS: tuple[str, ...] = tuple(
-    text for event in (*STARTS, *EVENTS) for text in (event.texts if any(event.texts) else event.ask)
-)
-"""Every wording of a start or an event (of those that only the question tells, the question)."""
-
-TOPICS = {"items": 8, "money": 4, "bill": 3, "way": 2, "trip": 2, "book": 2, "tank": 2, "people": 2, "age": 2}
-"""Topics of the start, by weight."""
 BUSINESS_SHARE = 0.3
 """Share of the stories about things in which a business has them."""
 OLDEST = 99
@@ -55,23 +41,9 @@ PEOPLE = "".join(chr(0xE000 + i) for i in range(14))
 
 Plot = tuple[str, str]
 """Topic and subject."""
-Cast = dict[int, str]
+Cast = dict[str, str]
+"""Name of each stand-in."""
 _CONNECTIVES = ("Then ", "Later ", "After that ")
-
-
-def _table() -> dict[tuple[str, str], tuple[list[Event], list[float]]]:
-    """Events by topic and subject with cumulative weights: each kind of arithmetic is as frequent as any other,
-    however many wordings it has; what leads to another person or ends a story counts half."""
-    table = {}
-    for topic, who in itertools.product(ASKS, "pton"):
-        events = [e for e in EVENTS if e.topic == topic and who in e.who]
-        groups = [(e.shape, bool(e.effect), e.last) for e in events]
-        weights = [(0.5 if effect or last else 1.0) / groups.count((s, effect, last)) for s, effect, last in groups]
-        table[topic, who] = (events, list(itertools.accumulate(weights)))
-    return table
-
-
-_TABLE = _table()
 
 
 @dataclass(slots=True)
@@ -133,16 +105,25 @@ def draw_plot(rng: Random) -> Plot:
 
 
 def cast(rng: Random, story: Story) -> Cast:
-    """Names for the people of a story, for `str.translate`."""
-    names = {True: rng.sample(GIRLS, len(PEOPLE) // 2), False: rng.sample(BOYS, len(PEOPLE) // 2)}
-    return {ord(person): names[(i % 2 == 0) == story.girl_first][i // 2] for i, person in enumerate(PEOPLE)}
+    """Names for the people of a story."""
+    pairs = (story.entered + 1) // 2
+    first, second = (GIRLS, BOYS) if story.girl_first else (BOYS, GIRLS)
+    names = zip(rng.sample(first, pairs), rng.sample(second, pairs), strict=True)
+    return dict(zip(PEOPLE, (name for pair in names for name in pair), strict=False))
+
+
+def named(text: str, names: Cast) -> str:
+    """The text with its people named."""
+    for person, name in names.items():
+        text = text.replace(person, name)
+    return text
 
 
 def _attempt(rng: Random, plot: Plot, steps: int) -> Story | None:
     topic, who = plot
     cap = OLDEST if topic == "age" else USUAL_HIGHEST if rng.random() < USUAL_SHARE else HIGHEST
     story = _open(rng, topic, who)
-    start = rng.choice([e for e in STARTS if e.topic == topic and who in e.who and e.cost <= steps])
+    start = rng.choice([e for e in START_TABLE[plot] if e.cost <= steps])
     if not _happen(rng, story, start, cap, start.cost == steps):
         return None
     aside = rng.random() * 2 if rng.random() < DISTRACTOR_SHARE else None  # below 1: after the start, else at the end
@@ -179,8 +160,9 @@ def _digress(rng: Random, story: Story) -> None:
 
 
 def _continue(rng: Random, story: Story, left: int, cap: int) -> bool:
-    events, weights = _TABLE[story.topic, story.who]
-    for attempt, event in enumerate(rng.choices(events, cum_weights=weights, k=24)):
+    events, weights = EVENT_TABLE[story.topic, story.who]
+    for attempt in range(24):
+        event = events[bisect(weights, rng.random() * weights[-1])]
         stale = event in story.used if attempt < 16 else event is story.used[-1]
         if stale or event.cost > left or (event.last and event.cost != left):
             continue

@@ -11,7 +11,7 @@ from reasonwright.chat import render_completion
 from reasonwright.tasks.base import Split
 from reasonwright.tasks.word_problems.arithmetic import Step
 from reasonwright.tasks.word_problems.split import SHARES, digest, split_of
-from reasonwright.tasks.word_problems.story import Plot, cast, draw_plot, tell
+from reasonwright.tasks.word_problems.story import Plot, cast, draw_plot, named, tell
 from reasonwright.tasks.word_problems.styles import STYLES, full
 from reasonwright.types import Problem, UserError
 
@@ -45,10 +45,10 @@ def _draw_question(rng: Random, split: Split, steps: int, plot: Plot) -> tuple[s
         text = story.text
         for _ in range(CASTS if story.entered else 1):
             names = cast(rng, story)
-            question = text.translate(names)
+            question = named(text, names)
             name = digest(question)
             if split_of(name) == split:
-                return name, question, [replace(step, phrase=step.phrase.translate(names)) for step in story.steps]
+                return name, question, [replace(step, phrase=named(step.phrase, names)) for step in story.steps]
 
 
 class WordProblems:

@@ -6,11 +6,13 @@ from reasonwright.tasks.word_problems import arithmetic as shape
 from reasonwright.tasks.word_problems.event import Event
 
 HAS = ("{S} {has} {eq} {x}.",)
-ASK = (
-    "How many {x} {does} {S} have now?",
-    "How many {x} {does} {S} have in the end?",
-    "How many {x} {does} {S} have after that?",
-)
+ASKS = {
+    "items": (
+        "How many {x} {does} {S} have now?",
+        "How many {x} {does} {S} have in the end?",
+        "How many {x} {does} {S} have after that?",
+    )
+}
 BAGS = ("The bags hold {eq} {x}.",)
 
 STARTS = (
@@ -93,6 +95,16 @@ PARTS = (
         ("{s} shared the {x} equally among {k} friends. One of the friends was {q}.",),
         ("Each friend gets {eq} {x}.",),
         ask=("How many {x} did each friend get?", "How many {x} did {q} get?"),
+        who="pt",
+        effect="friend",
+    ),
+    Event(
+        "items",
+        shape.divide,
+        ("{s} shared the {x} equally among {k} children. One of the children was {q}.",),
+        ("Each child gets {eq} {x}.",),
+        ask=("How many {x} did each child get?", "How many {x} did {q} get?"),
+        who="o",
         effect="friend",
     ),
     Event(

@@ -9,12 +9,18 @@ HAS = ("{S} {has} {eq} dollars.",)
 Q_HAS = ("{q} has {eq} dollars.",)
 BILL = ("The bill is {eq} dollars.",)
 PAY = ("They cost {eq} dollars.",)
-ASK = (
-    "How much money {does} {S} have now?",
-    "How many dollars {does} {S} have now?",
-    "How much money {does} {S} have in the end?",
-)
-ASK_BILL = ("How much {does} {S} have to pay?", "How many dollars {does} {S} have to pay?", "How much is the bill now?")
+ASKS = {
+    "money": (
+        "How much money {does} {S} have now?",
+        "How many dollars {does} {S} have now?",
+        "How much money {does} {S} have in the end?",
+    ),
+    "bill": (
+        "How much {does} {S} have to pay?",
+        "How many dollars {does} {S} have to pay?",
+        "How much is the bill now?",
+    ),
+}
 
 STARTS = (
     Event("money", shape.given, ("{S} had ${n}.", "{S} had saved ${n}."), (), who="p", span=(10, 99)),
@@ -173,8 +179,8 @@ BILLS = (
     Event(
         "bill",
         shape.minus_product,
-        ("{s} gave back {k} {things} that cost ${a} each.",),
-        ("The {things} cost {eq} dollars.", *BILL),
+        ("{s} used {k} coupons of ${a} each.",),
+        ("The coupons take off {eq} dollars.", *BILL),
         span=(2, 12),
     ),
     Event(
@@ -185,7 +191,7 @@ BILLS = (
     ),
     Event("bill", shape.gain_percent, ("A tax of {p}% was added.",), ("The tax is {eq} dollars.", *BILL)),
     Event("bill", shape.lose_fraction, ("A friend paid {f} of the bill.",), ("The friend pays {eq} dollars.", *BILL)),
-    Event("bill", shape.fraction, ("On that day {s} had to pay only {f} of the price.",), BILL),
+    Event("bill", shape.fraction, ("{s} had to pay only {f} of the bill.",), BILL),
     Event("bill", shape.percent, ("{s} had to pay only {p}% of the bill.",), BILL),
     Event(
         "bill",
