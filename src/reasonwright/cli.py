@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
     recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
 
+    pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
+    pretrain.add_argument("shape", choices=("base", "student", "tiny"))
+    pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
+    pretrain.add_argument("--steps", type=int, required=True, help="of 4,096 tokens each")
+    pretrain.add_argument("--seed", type=int, default=0)
+    pretrain.set_defaults(command=_pretrain)
+
     evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
     evaluate.add_argument("models", nargs="+", metavar="MODEL")
     evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
@@ -142,6 +149,15 @@ def _sample(arguments: argparse.Namespace) -> None:
 
 def _distill(arguments: argparse.Namespace) -> None:
     _pipeline(arguments, lambda pipeline: pipeline.distill())
+
+
+def _pretrain(arguments: argparse.Namespace) -> None:
+    _quiet_libraries()
+    from reasonwright.pretraining import pretrain_embedded
+    from reasonwright.runfolder import locked
+
+    with locked(arguments.out):
+        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

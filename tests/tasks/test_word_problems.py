@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from reasonwright.chat import parse_completion, render_completion
+from reasonwright.tasks.splits import normalise_question, question_id, split_of
 from reasonwright.tasks.word_problems import WORDINGS, LongWordProblems, WordProblems
 from reasonwright.tasks.word_problems.arithmetic import NOTES, PERCENTAGES
-from reasonwright.tasks.word_problems.split import digest, normalised, split_of
 from reasonwright.tasks.word_problems.vocabulary import BOYS, GIRLS
 from reasonwright.types import Problem, UserError
 
@@ -50,7 +50,7 @@ def equations(text: str) -> list[tuple[int, str, int, int]]:
 
 def fingerprint(count: int) -> str:
     rows = WordProblems().problems("sft", count, 5)
-    return digest("\n".join(f"{p.id} {p.question} {p.solution} {p.completion} {p.answer}" for p in rows))
+    return question_id("\n".join(f"{p.id} {p.question} {p.solution} {p.completion} {p.answer}" for p in rows))
 
 
 def test_every_solution_is_right_and_ends_in_the_answer():
@@ -116,11 +116,11 @@ def test_splits_share_no_question():
     for split in SPLITS:
         for seed in (0, 1):
             problems = many(split, 1000, seed)
-            assert len({p.id for p in problems}) == len({normalised(p.question) for p in problems}) == 1000
+            assert len({p.id for p in problems}) == len({normalise_question(p.question) for p in problems}) == 1000
             for problem in problems:
-                assert seen.setdefault(normalised(problem.question), split) == split
-                assert problem.id == f"word_problems/{digest(problem.question)}"
-                assert split_of(digest(problem.question)) == split
+                assert seen.setdefault(normalise_question(problem.question), split) == split
+                assert problem.id == f"word_problems/{question_id(problem.question)}"
+                assert split_of(problem.question) == split
 
 
 def test_splits_are_alike():
@@ -131,14 +131,14 @@ def test_splits_are_alike():
 
 
 def test_normalisation_ignores_case_punctuation_and_space():
-    assert digest("How many  apples,\nAnna?") == digest("how many apples anna")
-    assert digest("How many apples?") != digest("How many pears?")
+    assert question_id("How many  apples,\nAnna?") == question_id("how many apples anna")
+    assert question_id("How many apples?") != question_id("How many pears?")
 
 
 def test_split_of_a_question_never_changes():
     """A shipped model was pretrained on one split; moving a question to another would leak it."""
     questions = [f"How many apples are {n} apples?" for n in range(8)]
-    assert [split_of(digest(q)) for q in questions] == [
+    assert [split_of(q) for q in questions] == [
         "pretrain",
         "pretrain",
         "rl",

@@ -9,9 +9,9 @@ from itertools import islice
 
 import pytest
 
+from reasonwright.tasks.splits import split_of
 from reasonwright.tasks.word_problems.arithmetic import PERCENTAGES
 from reasonwright.tasks.word_problems.corpus import ANSWER_STYLES, KINDS, documents
-from reasonwright.tasks.word_problems.split import digest, split_of
 
 EQUATION = re.compile(r"(\d+)(%? of|\s[-+x/]) (\d+) = (\d+)")
 PAIR = re.compile(r"Question: (.+)\nAnswer: ((?:.+\n)*?)The answer is (\d+)\.")
@@ -41,7 +41,7 @@ def test_no_tags_and_only_pretraining_questions():
         assert not re.search(r"[{}@\ue000-\uf8ff]|None", document)
         assert len(document.split()) <= 260
         if document.startswith("Question"):
-            assert {split_of(digest(q)) for q, _, _ in pairs(document)} == {"pretrain"}
+            assert {split_of(q) for q, _, _ in pairs(document)} == {"pretrain"}
 
 
 def test_drills_are_true_and_in_range():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -74,10 +75,8 @@ def chat_loop(spec: str, *, max_tokens: int, temperature: float, seed: int, mode
         stream = StreamedText(chat, lambda text, style: console.print(Text(text, style=style), end=""))
         if prompt.answer_prefix:
             console.print(Text(prompt.answer_prefix, style="bold"), end="")
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             sampler.sample([SampleRequest(prompt.ids, f"turn/{turn}")], params, on_token=stream.push)
-        except KeyboardInterrupt:
-            pass
         stream.end()
         console.print("\n")
         turn += 1

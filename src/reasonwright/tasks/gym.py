@@ -15,7 +15,7 @@ from typing import Any
 
 from reasonwright.chat import render_completion
 from reasonwright.tasks.base import Split
-from reasonwright.tasks.splits import normalise_question, split_of
+from reasonwright.tasks.splits import normalise_question, question_id, split_of
 from reasonwright.types import AnswerKind, Problem, UserError
 from reasonwright.verify import check_gold, grade
 
@@ -69,7 +69,7 @@ class ReasoningGym:
             key = normalise_question(question)
             if split_of(question) != split or key in found:
                 continue
-            problem = self._problem(question, key, entry)
+            problem = self._problem(question, entry)
             if _is_judgeable(problem):
                 found[key] = problem
                 continue
@@ -93,12 +93,12 @@ class ReasoningGym:
                     entry = dataset[index]
                 yield entry
 
-    def _problem(self, question: str, key: str, entry: dict[str, Any]) -> Problem:
+    def _problem(self, question: str, entry: dict[str, Any]) -> Problem:
         gold = _text(entry, "answer", self.name)
         kind = self._kind(gold)
         if kind == "text":
             gold = gold.removesuffix(".") or gold  # the sentence of the answer brings its own
-        identity = hashlib.sha256(key.encode()).hexdigest()[:12]
+        identity = question_id(question)
         solution = _solution(entry.get("metadata") or {})
         return Problem(f"{self.name}/{identity}", question, gold, solution, answer_kind=kind)
 

@@ -36,9 +36,9 @@ class PretrainSettings(Settings):
     shape: str = "base"
     """base, student or tiny (`models/embedded_config.py`)."""
     vocabulary: int = 1024
-    steps: int = 5000
-    tokens_per_step: int = 8192
-    optim: OptimSettings = OptimSettings(lr=3e-3, warmup_steps=100, weight_decay=0.05, micro_batch_tokens=8192)
+    steps: int = 4500
+    tokens_per_step: int = 4096
+    optim: OptimSettings = OptimSettings(lr=3e-3, warmup_steps=100, weight_decay=0.05, micro_batch_tokens=4096)
     checkpoint_every: int = 250
     seed: int = 0
 
@@ -77,7 +77,7 @@ def _rows(stream: Iterator[str], chat: ChatFormat, tokens: int) -> list[TokenSeq
     rows: list[TokenSequence] = []
     size = 0
     while size < tokens:
-        texts = list(itertools.islice(stream, 32))
+        texts = list(itertools.islice(stream, 8))
         for ids in chat.tokenizer(texts, add_special_tokens=False).input_ids:
             rows.append(TokenSequence((), [*ids, chat.end_id]))
             size += len(ids)

@@ -9,8 +9,8 @@ from typing import Literal
 
 from reasonwright.chat import render_completion
 from reasonwright.tasks.base import Split
+from reasonwright.tasks.splits import SHARES, question_id, split_of
 from reasonwright.tasks.word_problems.arithmetic import Step
-from reasonwright.tasks.word_problems.split import SHARES, digest, split_of
 from reasonwright.tasks.word_problems.story import Plot, cast, draw_plot, named, tell
 from reasonwright.tasks.word_problems.styles import STYLES, full
 from reasonwright.types import Problem, UserError
@@ -32,7 +32,7 @@ CASTS = 5
 
 
 def draw_questions(rng: Random, split: Split, min_steps: int, max_steps: int) -> Iterator[tuple[str, str, list[Step]]]:
-    """Endless (digest, question, steps) of one split; the number of steps is uniform. May repeat a question."""
+    """Endless (question_id, question, steps) of one split; the number of steps is uniform. May repeat a question."""
     while True:
         steps = min_steps + int(rng.random() * (max_steps - min_steps + 1))
         yield _draw_question(rng, split, steps, draw_plot(rng))
@@ -46,9 +46,12 @@ def _draw_question(rng: Random, split: Split, steps: int, plot: Plot) -> tuple[s
         for _ in range(CASTS if story.entered else 1):
             names = cast(rng, story)
             question = named(text, names)
-            name = digest(question)
-            if split_of(name) == split:
-                return name, question, [replace(step, phrase=named(step.phrase, names)) for step in story.steps]
+            if split_of(question) == split:
+                return (
+                    question_id(question),
+                    question,
+                    [replace(step, phrase=named(step.phrase, names)) for step in story.steps],
+                )
 
 
 class WordProblems:

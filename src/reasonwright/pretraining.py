@@ -1,0 +1,39 @@
+"""`reasonwright pretrain`: an embedded base model as a folder with its card."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from reasonwright.models.load import save_model
+from reasonwright.runfolder import environment
+from reasonwright.tasks.word_problems.corpus import documents
+from reasonwright.training.pretrain import PretrainSettings, pretrain
+
+
+def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path) -> None:
+    """Train from nothing and write the model folder; goes on from the newest checkpoint in `folder`."""
+    settings = PretrainSettings(shape=shape, steps=steps, seed=seed)
+    model, chat, tokens, seconds = pretrain(documents, settings, folder)
+    save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
+    weights = (folder / "model" / "model.safetensors").read_bytes()
+    where = environment()
+    card = f"""---
+library_name: transformers
+tags: [reasonwright]
+---
+
+# reasonwright embedded {shape}
+
+A base model for trying the pipeline without a hub: it has read arithmetic and grade-school word problems with answers
+in many styles, and no `<think>` tags.
+
+- **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
+- **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated on the fly, split `pretrain` only, never twice
+- **Tokens:** {tokens:,} in {settings.steps:,} steps, learning rate {settings.optim.lr:g} with warm-up and cosine
+- **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} threads
+- **Seed:** {seed}
+- **sha256 of model.safetensors:** {hashlib.sha256(weights).hexdigest()}
+- **Made by:** `runs/pretrain_embedded.sh`
+"""
+    (folder / "model" / "README.md").write_text(card, encoding="utf-8")
