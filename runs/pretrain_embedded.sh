@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-for part in base:4500 student:4000; do
+for part in tiny:300 base:4500 student:4000; do
     shape=${part%:*}
     .venv/bin/reasonwright pretrain "$shape" --steps "${part#*:}" --seed 0 --out "checkpoints/$shape"
     mkdir -p "src/reasonwright/models/embedded/$shape"

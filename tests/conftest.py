@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, as the command line does
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent

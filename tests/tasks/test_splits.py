@@ -16,9 +16,9 @@ def test_the_shares_are_those_stated() -> None:
 
 def test_a_split_never_moves() -> None:
     """Written down once: a change of the hash would let yesterday's training questions into today's evaluation."""
-    assert [split_of(f"question {n}") for n in range(8)] == [
-        *("pretrain", "eval", "pretrain", "eval"),
-        *("pretrain", "pretrain", "pretrain", "rl"),
+    assert [split_of(f"What is {n} + {n}?") for n in range(1, 9)] == [
+        *("pretrain", "pretrain", "pretrain", "pretrain"),
+        *("pretrain", "pretrain", "rl", "pretrain"),
     ]
 
 

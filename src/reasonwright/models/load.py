@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from reasonwright.types import UserError
 
-EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student")}
+EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student", "tiny")}
 HUB_TIMEOUT = 10.0
 
 
