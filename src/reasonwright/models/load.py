@@ -125,8 +125,9 @@ def save_model(
         pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[0],
         bos_token_id=tokenizer.bos_token_id,
     )
-    model.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
+    with _quiet():
+        model.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
     (beside / "README.md").write_text(card, encoding="utf-8")
     umask = os.umask(0)
     os.umask(umask)

@@ -114,8 +114,10 @@ def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict
 
 
 def speeds(metrics: dict[str, Any], seconds: dict[str, float], completions: int) -> dict[str, float]:
-    """Completion tokens a second, of all that were sampled and of those trained on."""
+    """Completion tokens a second: of all that were sampled and scored, and of those trained on."""
+    sampled = metrics["length"] * completions
     return {
-        "tokens_per_s/sampling": metrics["length"] * completions / max(seconds["seconds/sampling"], 1e-9),
+        "tokens_per_s/sampling": sampled / max(seconds["seconds/sampling"], 1e-9),
+        "tokens_per_s/scoring": sampled / max(seconds["seconds/scoring"], 1e-9),
         "tokens_per_s/training": metrics["tokens"] / max(seconds["seconds/training"], 1e-9),
     }
