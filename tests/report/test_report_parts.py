@@ -121,7 +121,7 @@ def test_headline_says_what_happened() -> None:
 def test_stages_come_in_order_with_those_not_summed_up(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", problems=16, steps=4)
     (run / "eval" / "sft_clean.json").write_text('{"accuracy": 0.5}')
-    keys = ["base_direct", "base_cot", "sft", "grpo", "student_sft", "student", "sft_clean", "grpo_ood"]
+    keys = ["base_direct", "base_cot", "sft", "grpo", "student_sft", "student", "sft_clean", "grpo.word_problems_long"]
     assert [stage.key for stage in load_stages(run)] == keys
 
 

@@ -18,7 +18,6 @@ NAMES = {
     "student": ("Student, distilled", "c3"),
 }
 """Stage -> (name, CSS class of its colour). Others are shown under their own name after these."""
-OOD = "_ood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Stage:
     label: str
     style: str
     ood: bool
-    """Measured on the out-of-distribution set."""
+    """Measured on another task than the run's own: eval/STAGE.TASK.json."""
     accuracy: float | None
     accuracy_lenient: float | None
     ci95: tuple[float, float] | None
@@ -74,15 +73,15 @@ def load_stages(run: Path) -> list[Stage]:
 
 def name_of(key: str) -> tuple[str, str]:
     """Name and colour class of a stage."""
-    base = key.removesuffix(OOD)
+    base, _, task = key.partition(".")
     label, style = NAMES.get(base, (base.replace("_", " "), "c7"))
-    return (f"{label}, harder set" if key.endswith(OOD) else label), style
+    return (f"{label}: {task.replace('_', ' ')}" if task else label), style
 
 
 def _order(key: str) -> tuple[bool, int, str]:
-    base = key.removesuffix(OOD)
+    base, _, task = key.partition(".")
     known = list(NAMES)
-    return key.endswith(OOD), known.index(base) if base in NAMES else len(known), key
+    return bool(task), known.index(base) if base in NAMES else len(known), key
 
 
 def _stage(key: str, row: Row) -> Stage:
@@ -93,7 +92,7 @@ def _stage(key: str, row: Row) -> Stage:
         key=key,
         label=label,
         style=style,
-        ood=key.endswith(OOD),
+        ood="." in key,
         accuracy=number(row.get("accuracy")),
         accuracy_lenient=number(row.get("accuracy_lenient")),
         ci95=pair(row.get("ci95")),
