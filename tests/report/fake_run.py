@@ -34,7 +34,12 @@ def write_run(run: Path, problems: int = 120, steps: int = 300, hostile: bool = 
     random_ = random.Random(seed)
     questions = [_problem(random_, i, hostile) for i in range(problems)]
     stages = {stage: _stage(run, stage, skill, questions, random_) for stage, skill in SKILL.items()}
-    stages["grpo.word_problems_long"] = {**stages["grpo"], "accuracy": 0.41, "ci95": [0.33, 0.5], "accuracy_lenient": 0.44}
+    stages["grpo.word_problems_long"] = {
+        **stages["grpo"],
+        "accuracy": 0.41,
+        "ci95": [0.33, 0.5],
+        "accuracy_lenient": 0.44,
+    }
     stages["grpo.word_problems_long"]["ci95_lenient"] = [0.35, 0.53]
     names = ("pretrain", "sft", "grpo", "rejection", "distill", "evaluate")
     spent = dict(zip(names, (0.0, 212.4, 1630.2, 340.9, 188.0, 96.3), strict=True))

@@ -11,7 +11,7 @@ from fake_run import write_run
 from read_back import charts, coordinates
 
 from reasonwright.report.answers import load_answers, split
-from reasonwright.report.figures import decimal, duration, percent, signed, smooth, tick_labels, ticks, wilson
+from reasonwright.report.figures import decimal, duration, percent, signed, smooth, tick_labels, ticks
 from reasonwright.report.groups import load_groups
 from reasonwright.report.headline import headline
 from reasonwright.report.read import metrics, number
@@ -59,11 +59,6 @@ def test_ticks_enclose_any_range(low: float, high: float) -> None:
 def test_smooth_is_a_centred_mean() -> None:
     assert smooth([0, 3, 6, 3], 3) == [1.5, 3, 4, 4.5]
     assert smooth([1, 2], 1) == [1, 2]
-
-
-def test_wilson() -> None:
-    assert wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    assert wilson(0.0, 10)[0] == 0.0
 
 
 def test_line_goes_through_its_points() -> None:

@@ -64,14 +64,6 @@ def duration(seconds: float | None) -> str:
     return f"{hours:,}{THIN}h" + (f" {rest}{THIN}min" if rest else "")
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """95 % Wilson interval of a share among n: (0.5, 100) -> (0.404, 0.596)."""
-    z = 1.959964
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def ticks(low: float, high: float, about: int = 5, whole: bool = False) -> list[float]:
     """Round numbers that enclose [low, high], some `about` of them: (0, 0.93) -> 0, 0.2, 0.4, 0.6, 0.8, 1."""
     if not high - low > 1e-12 * max(abs(low), abs(high), 1e-12):  # a flat line still needs an axis

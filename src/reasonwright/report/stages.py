@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonwright.report.figures import wilson
+from reasonwright.evaluation.intervals import wilson
 from reasonwright.report.read import Row, as_dict, number, pair, read_json
 
 NAMES = {
@@ -54,7 +54,7 @@ class Level:
         """95 % interval of the accuracy."""
         if self.accuracy is None or not self.n or not 0 <= self.accuracy <= 1 or self.n < 1:
             return None
-        return wilson(self.accuracy, self.n)
+        return wilson(round(self.accuracy * self.n), round(self.n))
 
 
 def load_stages(run: Path) -> list[Stage]:
