@@ -90,11 +90,12 @@ class ChatFormat:
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
         self.tokenizer = tokenizer
         if tokenizer.chat_template is None:
-            adds_bos = tokenizer("").input_ids == [tokenizer.bos_token_id]
-            tokenizer.chat_template = ("{{ bos_token }}" if adds_bos else "") + TEMPLATE
+            tokenizer.chat_template = ("{{ bos_token }}" if self._bos() else "") + TEMPLATE
         self._added_ids: dict[str, int] = tokenizer.get_added_vocab()
-        added = sorted(self._added_ids, key=len, reverse=True)
-        self._added = re.compile("|".join(map(re.escape, added))) if added else None
+        # runs of spaces are added tokens in GPT-NeoX's vocabulary, and as harmless as any word
+        controls = sorted((token for token in self._added_ids if token.strip()), key=len, reverse=True)
+        # a look-ahead also finds the token that starts inside another one
+        self._control = re.compile(f"(?=({'|'.join(map(re.escape, controls))}))") if controls else None
         self.end_id = self._end_of_turn()
         self.stop_ids = frozenset({self.end_id, tokenizer.eos_token_id} - {None})
 
@@ -114,7 +115,7 @@ class ChatFormat:
             for q, s, a in shots
         ]
         text = "\n\n".join([*examples, f"Question: {question}\nAnswer: {prefix}"])
-        ids = list(self.tokenizer("").input_ids) + self._encode_typed(text.rstrip("\n") if mode == "direct" else text)
+        ids = self._bos() + self._encode_typed(text.rstrip("\n") if mode == "direct" else text)
         return Prompt(ids, prefix, ("\n",) if mode == "direct" else ("\nQuestion:",))
 
     def completion_ids(self, text: str) -> list[int]:
@@ -152,8 +153,13 @@ class ChatFormat:
         before, after = self._apply_template([{"role": "user", "content": SLOT}], True).split(SLOT)
         return self._encode(before) + self._encode_typed(question) + self._encode(after)
 
+    def _bos(self) -> list[int]:
+        """The token that this tokenizer puts before every text, if any."""
+        first = self.tokenizer("").input_ids[:1]
+        return list(first) if first == [self.tokenizer.bos_token_id] else []
+
     def _has_control(self, text: str) -> bool:
-        return self._added is not None and self._added.search(text) is not None
+        return self._control is not None and self._control.search(text) is not None
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids if text else []
@@ -165,8 +171,8 @@ class ChatFormat:
         """
         if not self._has_control(text):
             return self._encode(text)
-        assert self._added is not None
-        cuts = [0, *(m.start() + 1 for m in self._added.finditer(text)), len(text)]
+        assert self._control is not None
+        cuts = [0, *(m.start() + 1 for m in self._control.finditer(text)), len(text)]
         pieces = [text[a:b] for a, b in itertools.pairwise(cuts)]
         return [
             token
@@ -179,9 +185,9 @@ class ChatFormat:
         """The control token that the template puts behind an assistant's message, else the end of sequence."""
         messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": SLOT}]
         after = self._apply_template(messages, False).rpartition(SLOT)[2].lstrip()
-        match = self._added.match(after) if self._added else None
+        match = self._control.match(after) if self._control else None
         if match:
-            return self._added_ids[match.group()]
+            return self._added_ids[match.group(1)]
         if self.tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-sequence token: set `eos_token` in its tokenizer_config.json")
         return self.tokenizer.eos_token_id

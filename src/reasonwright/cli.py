@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
     pretrain.add_argument("--steps", type=int, required=True, help="of 4,096 tokens each")
+    pretrain.add_argument("--until", type=int, help="stop after so many steps of that schedule")
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
@@ -110,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pipeline(arguments: argparse.Namespace, work) -> None:
-    """Read the recipe, take the folder, do the work."""
+def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False) -> None:
+    """Read the recipe, refuse what cannot work, take the folder, do the work."""
     from reasonwright.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
@@ -120,9 +121,11 @@ def _pipeline(arguments: argparse.Namespace, work) -> None:
     from reasonwright.pipeline import Pipeline
     from reasonwright.runfolder import locked, open_run
 
+    pipeline = Pipeline(recipe, folder)
+    pipeline.check(getattr(arguments, "start", None), all_stages)
     with locked(folder):
         open_run(folder, recipe)
-        work(Pipeline(recipe, folder))
+        work(pipeline)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -132,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> None:
         pipeline.run()
         print(f"report: {build_report(pipeline.folder)}")
 
-    _pipeline(arguments, work)
+    _pipeline(arguments, work, all_stages=True)
 
 
 def _sft(arguments: argparse.Namespace) -> None:
@@ -157,7 +160,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     from reasonwright.runfolder import locked
 
     with locked(arguments.out):
-        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
+        pretrain_embedded(arguments.shape, arguments.steps, arguments.until, arguments.seed, arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done, versions
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.tasks import load_task
+from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.rollout import step_seed
@@ -54,9 +54,27 @@ class Pipeline:
         self.recipe, self.folder = recipe, folder
         self.device = pick_device(recipe.device)
 
+    def check(self, start: str | None = None, all_stages: bool = False) -> None:
+        """Refuse what cannot work before anything is written or trained, not after hours of work."""
+        recipe = self.recipe
+        for model in (recipe.model, recipe.student, start):
+            if model is not None:
+                resolve_model(model)
+        for task in (recipe.task, *recipe.evaluate.also):
+            load_task(task, skip_bad_rows=recipe.skip_bad_rows)
+        RewardScorer(**recipe.grpo.reward.model_dump(), max_tokens=recipe.grpo.max_tokens)
+        counts = {
+            "sft.rows": recipe.sft.rows,
+            "grpo.problems": recipe.grpo.problems,
+            "rejection.problems": recipe.rejection.problems,
+            "evaluate.problems": recipe.evaluate.problems,
+        }
+        missing = [key for key, count in counts.items() if count is None]
+        if all_stages and missing and is_endless(recipe.task):
+            raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
+
     def run(self) -> dict[str, Any]:
         """All stages, then summary.json and the table; the summary."""
-        resolve_model(self.recipe.model), resolve_model(self.recipe.student)  # fail before, not after, hours of work
         self.evaluate("base_direct", "base_cot")
         self.sft()
         self.evaluate("sft")
@@ -80,7 +98,7 @@ class Pipeline:
         """Stage 2: sft/ -> grpo/."""
         settings = self.recipe.grpo
         folder = self.folder / "grpo"
-        if stage_done(folder):
+        if self._done(folder, model):
             return
         start = model or self.stage_model("sft")
         policy, chat = self._load(start)
@@ -114,7 +132,7 @@ class Pipeline:
         """Stage 3, first half: grpo/ -> rejection/kept.jsonl."""
         settings = self.recipe.rejection
         folder = self.folder / "rejection"
-        if stage_done(folder):
+        if self._done(folder, model):
             return
         start = model or self.stage_model("grpo")
         policy, chat = self._load(start)
@@ -133,8 +151,8 @@ class Pipeline:
         if not kept:
             raise UserError(f"{self.folder}/rejection/kept.jsonl is missing or empty: run `reasonwright sample` first")
         settings, student = self.recipe.distill, self.recipe.student
-        self._train_sft("student_sft", student, self.sft_rows, settings)
-        self._train_sft("student", student, lambda: kept, settings)
+        self._train_sft("student_sft", student, lambda: self.sft_rows()[: settings.rows], settings)
+        self._train_sft("student", student, lambda: kept[: settings.rows], settings)
 
     def evaluate(self, *stages: str) -> None:
         """Greedy answers of the stages' models to the same held-out problems: eval/STAGE.json and .jsonl."""
@@ -219,6 +237,13 @@ class Pipeline:
         if not (folder / "config.json").exists():
             raise UserError(f"{folder} holds no model yet: run the {stage} stage first, or name a model with --from")
         return str(folder)
+
+    def _done(self, folder: Path, model: str | None) -> bool:
+        """Whether a stage is done; one that was done from another model than the one asked for is not done again."""
+        done = stage_done(folder)
+        if done and model and done["from"] != model:
+            raise UserError(f"{folder} was made from {done['from']}: choose another folder with --out, or remove it")
+        return done is not None
 
     def _seed(self, stage: str) -> int:
         return step_seed(self.recipe.seed, stage)
@@ -318,7 +343,10 @@ def hold_out(problems: Sequence[Problem], count: int) -> tuple[list[Problem], li
     """(to train on, to measure on during training): the last `count` are held out. They come from the training
     split, so that nothing in a run is chosen by the problems of the final evaluation."""
     if count >= len(problems):
-        raise UserError(f"holding out {count} of {len(problems)} problems leaves none to train on")
+        raise UserError(
+            f"holding out {count} of {len(problems)} problems leaves none to train on: "
+            "lower eval_rows (eval_problems), or set eval_every to 0"
+        )
     cut = len(problems) - count
     return list(problems[:cut]), list(problems[cut:])
 

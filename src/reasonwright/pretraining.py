@@ -11,9 +11,9 @@ from reasonwright.tasks.word_problems.corpus import documents
 from reasonwright.training.pretrain import PretrainSettings, pretrain
 
 
-def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path) -> None:
+def pretrain_embedded(shape: str, steps: int, until: int | None, seed: int, folder: Path) -> None:
     """Train from nothing and write the model folder; goes on from the newest checkpoint in `folder`."""
-    settings = PretrainSettings(shape=shape, steps=steps, seed=seed)
+    settings = PretrainSettings(shape=shape, steps=steps, until=until, seed=seed)
     model, chat, tokens, seconds = pretrain(documents, settings, folder)
     save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
     weights = (folder / "model" / "model.safetensors").read_bytes()

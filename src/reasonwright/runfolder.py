@@ -56,7 +56,8 @@ def open_run(folder: Path, recipe: Recipe) -> None:
         beside = folder / "recipe.yaml.partial"
         save_recipe(recipe, beside)
         beside.replace(saved)
-    write_json(folder / "env.json", environment())
+    if not (folder / "summary.json").exists():  # a finished run keeps the record of what made it
+        write_json(folder / "env.json", environment())
 
 
 def environment() -> dict[str, Any]:

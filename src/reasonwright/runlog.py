@@ -22,6 +22,15 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write a file of rows whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    beside.unlink(missing_ok=True)
+    append_jsonl(beside, rows)
+    os.replace(beside, path)
+
+
 def append_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows; numbers that are not finite become null, which JSON has no other word for."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +50,13 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 def keep_steps_before(path: Path, step: int) -> None:
     """Drop rows of steps that will be done again after going on from a checkpoint."""
     if path.exists():
-        rows = [row for row in read_jsonl(path) if row["step"] < step]
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        write_jsonl(path, [row for row in read_jsonl(path) if row["step"] < step])
+
+
+def last_metrics(path: Path) -> dict[str, Any]:
+    """The newest row of a metrics.jsonl without its step; {} where there is none."""
+    rows = read_jsonl(path)
+    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
 def _finite(value: Any) -> Any:

@@ -44,20 +44,21 @@ def token_weights(
     *,
     aggregate: str,
     num_completions: int | None = None,
+    num_tokens: int | None = None,
     max_tokens: int | None = None,
     loss_on: str = "completion",
 ) -> list[float]:
     """Each sequence's weight per trained token, over the whole step.
 
     token: 1 / all trained tokens. completion: 1 / (N x own length). constant: 1 / (N x max_tokens), Dr. GRPO.
-    `num_completions` N counts completions that were left out because they could not contribute (zero-variance groups),
-    so that leaving them out changes nothing; by default it is the number of trained sequences.
+    `num_completions` N and `num_tokens` count completions that were left out because they could not contribute
+    (zero-variance groups), so that leaving them out changes nothing; by default they count what is trained here.
     """
     lengths = [trained_tokens(s, loss_on) for s in sequences]
     N = num_completions if num_completions is not None else sum(n > 0 for n in lengths)
     if aggregate == "token":
-        total = max(1, sum(lengths))
-        return [1 / total] * len(lengths)
+        total = num_tokens if num_tokens is not None else sum(lengths)
+        return [1 / max(1, total)] * len(lengths)
     if aggregate == "completion":
         return [1 / (N * n) if n else 0.0 for n in lengths]
     if aggregate == "constant":

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
 from reasonwright.distillation.settings import RejectionSettings
-from reasonwright.runlog import append_jsonl, read_jsonl, write_json
+from reasonwright.runlog import append_jsonl, read_jsonl, write_json, write_jsonl
 from reasonwright.sampling import Sampler, SampleRequest, SamplingParams
 from reasonwright.types import Problem, UserError
 from reasonwright.verify import grade
@@ -40,8 +39,7 @@ def rejection_sample(
     rows = sample_solutions(sampler, chat, problems, settings, seed=seed, file=folder / "solutions.jsonl")
     kept = select(rows, settings)
     write_json(folder / "stats.json", statistics_of(rows, kept, settings))
-    (folder / "kept.jsonl").unlink(missing_ok=True)
-    append_jsonl(folder / "kept.jsonl", kept)
+    write_jsonl(folder / "kept.jsonl", kept)
     if not kept:
         raise UserError(
             f"rejection sampling kept none of {len(rows)} solutions: none was right in the strict form "
@@ -84,8 +82,7 @@ def sample_solutions(
         else len(problems)
     )
     rows = rows[: done * n]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    write_jsonl(file, rows)  # without what was cut in the middle of a chunk
     with Bar("rejection sampling", len(problems), done) as bar:
         for start in range(done, len(problems), settings.problems_per_chunk):
             chunk = problems[start : start + settings.problems_per_chunk]

@@ -11,9 +11,13 @@ class RejectionSettings(Settings):
     problems: int | None = Field(None, ge=1)
     """Problems to solve, from the RL split; all where null (a generator needs a number)."""
     solutions_per_problem: int = Field(64, ge=1)
+    """Solutions sampled of each problem."""
     max_tokens: int = Field(512, ge=1)
+    """Longest solution; one that is cut is never kept."""
     temperature: float = Field(1.0, gt=0)
+    """Divides the logits: higher gives more different solutions."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Draw from the likeliest tokens that hold this much probability."""
     cap_per_problem: int = Field(4, ge=1)
     """At most so many different right solutions of one problem are kept, in the order they were sampled."""
     balance: bool = True

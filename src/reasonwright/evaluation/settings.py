@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reasonwright.settings import Settings
 
@@ -11,7 +11,16 @@ class EvaluateSettings(Settings):
     problems: int | None = Field(1000, ge=1)
     """Held-out problems, the same for every model; all where null."""
     max_tokens: int = Field(512, ge=1)
+    """Longest answer; what is longer is cut."""
     base_shots: int = Field(4, ge=0)
     """Worked examples before the question when the base model is asked to think step by step."""
     also: list[str] = Field(default_factory=list)
-    """Further tasks on which SFT, GRPO and student are measured: ["word_problems_long"]."""
+    """Further tasks on which the trained models and the base are measured: ["word_problems_long"]."""
+
+    @field_validator("also")
+    @classmethod
+    def _told_apart(cls, also: list[str]) -> list[str]:
+        names = [spec.partition(":")[0] for spec in also]
+        if len(set(names)) < len(names):
+            raise ValueError("each task can be measured once beside the main one, as its name names the file")
+        return also

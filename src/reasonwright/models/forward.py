@@ -24,6 +24,19 @@ def block_causal_mask(segment_ids: torch.Tensor) -> torch.Tensor:
     return (same & causal).unsqueeze(1)
 
 
+def _attention_mask(config: Any, segment_ids: torch.Tensor):
+    """What the model's layers take; a mask that is handed in replaces the sliding window that they know of."""
+    full = block_causal_mask(segment_ids)
+    window = getattr(config, "sliding_window", None)
+    if window is None or not getattr(config, "use_sliding_window", True):
+        return full
+    slots = torch.arange(segment_ids.shape[1], device=segment_ids.device)
+    near = full & (slots[:, None] - slots < window)
+    if getattr(config, "layer_types", None) is None:  # Mistral: all layers alike
+        return near
+    return {"full_attention": full, "sliding_attention": near}
+
+
 def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
     """Log-probabilities of a batch's targets at the sampler's temperature.
 
@@ -32,7 +45,7 @@ def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
     inputs = {
         "input_ids": batch.input_ids,
         "position_ids": batch.position_ids,
-        "attention_mask": block_causal_mask(batch.segment_ids),
+        "attention_mask": _attention_mask(model.config, batch.segment_ids),
         "use_cache": False,
     }
     mask = batch.loss_mask

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from reasonwright.types import UserError
 
 EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student", "tiny")}
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 HUB_TIMEOUT = 10.0
 
 
@@ -28,39 +31,54 @@ def resolve_model(spec: str) -> str:
         name = spec.removeprefix("embedded:")
         if name not in EMBEDDED:
             raise UserError(f"no embedded model {name!r}; there are " + " and ".join(f"embedded:{n}" for n in EMBEDDED))
+        if not (EMBEDDED[name] / "config.json").is_file():
+            raise UserError(f"{spec} is not in this installation: no folder {EMBEDDED[name]}")
         return str(EMBEDDED[name])
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if spec and os.path.isdir(path):
         if not (path / "config.json").is_file():
             raise UserError(f"{path} is not a model folder: it has no config.json")
         return str(path)
-    if path.exists() or spec.startswith((".", "/", "~")) or spec.count("/") != 1:
+    if os.path.exists(path) or not HUB_ID.fullmatch(spec):
         raise UserError(f"model {spec!r}: no such folder, and a hub id looks like 'Qwen/Qwen2.5-0.5B'")
-    _check_hub(spec)
-    return spec
+    return _hub_source(spec)
 
 
-def _check_hub(repo: str) -> None:
-    """transformers alone retries an unreachable hub for a minute and prints eighty lines."""
+@functools.cache
+def _hub_source(repo: str) -> str:
+    """The hub id where the hub answers, else the folder of the local cache.
+
+    transformers alone retries an unreachable hub for a minute and prints eighty lines, for a cached model too.
+    """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.constants import HF_HUB_OFFLINE
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
-    if isinstance(try_to_load_from_cache(repo, "config.json"), str):
-        return
+    try:
+        cached = try_to_load_from_cache(repo, "config.json")
+    except HFValidationError:
+        raise UserError(f"model {repo!r}: no such folder, and not a possible hub id") from None
+    folder = str(Path(cached).parent) if isinstance(cached, str) else None
     if HF_HUB_OFFLINE:
-        raise UserError(f"model {repo!r} is not in the local cache and HF_HUB_OFFLINE is set")
+        if folder is None:
+            raise UserError(f"model {repo!r} is not in the local cache and HF_HUB_OFFLINE is set")
+        return folder
     try:
         get_hf_file_metadata(hf_hub_url(repo, "config.json"), timeout=HUB_TIMEOUT, retry_on_errors=False)
     except GatedRepoError:
-        raise UserError(f"model {repo!r} is gated: accept its terms on the hub and run `hf auth login`") from None
+        problem = f"model {repo!r} is gated: accept its terms on the hub and run `hf auth login`"
     except RepositoryNotFoundError:
-        raise UserError(f"model {repo!r} is neither a folder here nor a public model on the hub") from None
+        problem = f"model {repo!r} is neither a folder here nor a public model on the hub"
     except Exception as error:  # whatever the network does, the user's mend is the same
-        raise UserError(
+        problem = (
             f"model {repo!r} is not in the local cache and the hub cannot be reached ({type(error).__name__}): "
             "check the network, or give a folder"
-        ) from None
+        )
+    else:
+        return repo
+    if folder is None:
+        raise UserError(problem)
+    return folder
 
 
 @contextlib.contextmanager
@@ -79,7 +97,10 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model, see `resolve_model`."""
     source = resolve_model(spec)
     with _quiet(), _as_user_error(spec, "tokenizer"):
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    if not tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys():  # what transformers makes of no files
+        raise UserError(f"the tokenizer of {spec!r} cannot be loaded: there is no vocabulary")
+    return tokenizer
 
 
 def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
@@ -90,23 +111,30 @@ def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.flo
     source = resolve_model(spec)
     with _quiet(), _as_user_error(spec, "model"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, output_loading_info=True
+            source,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # told below, by name
+            output_loading_info=True,
         )
     model, info = loaded
     if info["missing_keys"] or info["mismatched_keys"]:
-        missing = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
+        missing = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
         raise UserError(f"model {spec!r}: weights missing or of another shape: {', '.join(missing[:5])}")
     return model.to(device)
 
 
 @contextlib.contextmanager
 def _as_user_error(spec: str, what: str):
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # a broken file can break the libraries anywhere
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+        reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+        if not isinstance(error, (OSError, ValueError)):
+            reason = f"{type(error).__name__}: {reason}"
         raise UserError(f"the {what} of {spec!r} cannot be loaded: {reason}") from error
 
 
@@ -132,6 +160,7 @@ def save_model(
     umask = os.umask(0)
     os.umask(umask)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").unlink(missing_ok=True)
     for file in sorted(beside.iterdir(), key=lambda f: f.name == "config.json"):
         file.chmod(0o666 & ~umask)  # safetensors writes 0600
         file.replace(folder / file.name)

@@ -18,12 +18,12 @@ def group_advantages(rewards_G: torch.Tensor, *, baseline: str = "mean", scale: 
     Args: rewards_G: [G] float. Returns: [G] float. Raises ValueError for leave_one_out with G < 2.
     """
     G = rewards_G.numel()
+    if baseline == "leave_one_out" and G < 2:
+        raise ValueError("a leave-one-out baseline needs at least 2 completions a problem")
     centred_G = rewards_G - rewards_G.mean()
     std = centred_G.square().mean().sqrt()
     if float(rewards_G.max() - rewards_G.min()) == 0.0:  # exact: a mean of equal floats may be off by one ulp
         return torch.zeros_like(rewards_G)
     if baseline == "leave_one_out":
-        if G < 2:
-            raise ValueError("a leave-one-out baseline needs at least 2 completions a problem")
         centred_G = centred_G * (G / (G - 1))  # r_i - mean of the others
     return centred_G / std if scale == "std" else centred_G

@@ -21,7 +21,7 @@ def kl_estimate(logprobs: torch.Tensor, ref_logprobs: torch.Tensor, estimator: s
         return d.square() / 2
     if estimator == "k3":
         d = d.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
-        return torch.exp(-d) + d - 1
+        return torch.expm1(-d) + d  # e^-d + d - 1 would lose d = 1e-3 to the rounding of float32
     raise ValueError(f"unknown KL estimator {estimator!r}")
 
 

@@ -22,8 +22,8 @@ def selected_logprobs(logits: torch.Tensor, targets: torch.Tensor, temperature: 
     logsumexp_N = torch.logsumexp(logits, dim=-1)
     logprobs_N = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - logsumexp_N
     with torch.no_grad():
-        probs = torch.exp(logits - logsumexp_N.unsqueeze(-1))
-        entropy_N = logsumexp_N - (probs * logits).sum(-1)
+        all_logprobs = logits - logsumexp_N.unsqueeze(-1)
+        entropy_N = -(all_logprobs.exp() * all_logprobs).sum(-1)
     return logprobs_N, entropy_N
 
 

@@ -118,7 +118,7 @@ class NativeSampler:
         ]
 
     def _hit_stop_text(self, tokens: torch.Tensor, stop: tuple[str, ...]) -> torch.Tensor:
-        window = STOP_CHECK_EVERY + max(len(s) for s in stop)
+        window = STOP_CHECK_EVERY + max(len(s.encode()) for s in stop)  # a token holds a byte at least
         tails = [self.chat.decode(row[-window:]) for row in tokens.tolist()]
         return torch.tensor([any(s in tail for s in stop) for tail in tails], device=tokens.device)
 

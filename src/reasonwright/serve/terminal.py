@@ -15,14 +15,15 @@ from reasonwright.models.load import load_model, load_tokenizer
 from reasonwright.sampling import SampleRequest, SamplingParams
 from reasonwright.sampling.native import NativeSampler
 
+TAG = re.compile(f"{THINK_OPEN}|{THINK_CLOSE}")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a model writes must not steer the terminal
 
 
 class StreamedText:
-    """Turns a growing list of token ids into pieces of text with their style, tags taken out."""
+    """Turns a growing list of token ids into pieces of text with their style, tags taken out, up to a stop text."""
 
-    def __init__(self, chat: ChatFormat, write: Callable[[str, str], None]):
-        self.chat, self.write = chat, write
+    def __init__(self, chat: ChatFormat, write: Callable[[str, str], None], stop: tuple[str, ...] = ()):
+        self.chat, self.write, self.stop = chat, write, stop
         self.ids: list[int] = []
         self.shown = 0  # characters of the whole text already written
         self.thinking = False
@@ -35,25 +36,30 @@ class StreamedText:
         self._flush(self.chat.decode(self.ids), final=True)
 
     def _flush(self, text: str, final: bool) -> None:
+        cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
+        if cut is not None:
+            text, final = text[:cut], True
         while True:
-            tag = THINK_CLOSE if self.thinking else THINK_OPEN
             rest = text[self.shown :]
-            before, found, _ = rest.partition(tag)
-            if not found and not final:
-                before = before[: len(before) - _open_end(before, tag)]
+            tag = TAG.search(rest)
+            before = rest[: tag.start()] if tag else rest
+            if not tag and not final:
+                before = before[: len(before) - _open_end(before, (THINK_OPEN, THINK_CLOSE, *self.stop))]
             if before:
                 self.write(CONTROL.sub("", before), "dim" if self.thinking else "bold")
-            self.shown += len(before) + len(found)
-            if not found:
+            if not tag:
+                self.shown += len(before)
                 return
-            self.thinking = not self.thinking
+            self.shown += tag.end()
+            self.thinking = tag.group() == THINK_OPEN
 
 
-def _open_end(text: str, tag: str) -> int:
-    """How many last characters may still change: the start of a tag, or a character whose bytes are not all there."""
+def _open_end(text: str, marks: tuple[str, ...]) -> int:
+    """How many last characters may still change: the start of a mark, or a character whose bytes are not all there."""
     if text.endswith("\ufffd"):
         return len(text) - len(text.rstrip("\ufffd"))
-    return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-n:])), 0)
+    lengths = range(min(max(map(len, marks)) - 1, len(text)), 0, -1)
+    return next((n for n in lengths if any(mark.startswith(text[-n:]) for mark in marks)), 0)
 
 
 def chat_loop(spec: str, *, max_tokens: int, temperature: float, seed: int, mode: PromptMode, device: str) -> None:
@@ -68,11 +74,12 @@ def chat_loop(spec: str, *, max_tokens: int, temperature: float, seed: int, mode
             question = console.input("[cyan]> " if console.is_terminal else "").strip()
         except (EOFError, KeyboardInterrupt):
             return
+        question = question.encode(errors="surrogatepass").decode(errors="replace")  # bytes that are not UTF-8
         if not question:
             continue
         prompt = chat.prompt(question, mode)
         params = SamplingParams(max_tokens=max_tokens, temperature=temperature, seed=seed, stop=prompt.stop)
-        stream = StreamedText(chat, lambda text, style: console.print(Text(text, style=style), end=""))
+        stream = StreamedText(chat, lambda text, style: console.print(Text(text, style=style), end=""), prompt.stop)
         if prompt.answer_prefix:
             console.print(Text(prompt.answer_prefix, style="bold"), end="")
         with contextlib.suppress(KeyboardInterrupt):

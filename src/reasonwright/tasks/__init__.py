@@ -9,7 +9,7 @@ from typing import Literal
 from reasonwright.tasks.base import Split, Task
 from reasonwright.types import UserError
 
-__all__ = ["TASKS", "Split", "Task", "TaskInfo", "load_task"]
+__all__ = ["TASKS", "Split", "Task", "TaskInfo", "is_endless", "load_task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ TASKS: dict[str, TaskInfo] = {
     "svamp": TaskInfo("1,000 short word problems with distracting sentences; evaluation only", ":PATH"),
     "gsm_hard": TaskInfo("GSM8K test with large numbers; evaluation only", ":PATH"),
 }
+
+
+def is_endless(spec: str) -> bool:
+    """Whether a task is a generator, which needs to be told how many problems to make."""
+    return TASKS[spec.partition(":")[0]].argument in ("", ":NAME")
 
 
 def load_task(spec: str, *, skip_bad_rows: bool = False) -> Task:

@@ -17,7 +17,7 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
 from reasonwright.objectives.policy_loss import policy_loss
-from reasonwright.runlog import append_jsonl, keep_steps_before
+from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.sampling.native import NativeSampler
 from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
 from reasonwright.training.metrics import rollout_metrics, rollout_rows
@@ -58,13 +58,13 @@ def train_grpo(
     start, _ = load_checkpoint(folder / "checkpoints", policy)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         keep_steps_before(folder / name, start)
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, settings.steps, start) as bar:
         for step in range(start, settings.steps):
             groups, seconds = rollout(sampler, chat, problems, score, settings, seed, step)
             began = time.perf_counter()
             kept = [group for group in groups if is_informative(group)]
-            batches = build_batches(kept, settings, num_completions=len(groups) * settings.group_size)
+            batches = build_batches(kept, settings, counted=kept if settings.loss.dynamic_sampling else groups)
             if reference is not None:
                 add_reference(batches, reference, settings.temperature)
             if settings.kl.place == "reward":
@@ -83,8 +83,9 @@ def train_grpo(
     return metrics
 
 
-def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict[str, float]:
+def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict[str, Any]:
     """`updates_per_rollout` optimiser steps on one batch of rollouts; the first one's metrics, skipped steps summed.
+    Where no group carried signal, means over tokens are null and the weights stay.
 
     The ratio's denominator is the policy that sampled. For a single update that is the sampler's own number; for
     several it is computed by the trainer before the first, so that sampler and trainer need not agree to the last bit.
@@ -108,9 +109,10 @@ def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict
         gap = (logprobs.detach() - batch.sampler_logprobs)[batch.loss_mask].abs().sum()
         return LossOutput(out.loss, out.metrics | {"sampler_gap": float(gap)})
 
+    unknown = {} if batches else dict.fromkeys(("entropy", "clip_share", "kl", "ratio", "sampler_gap"))
     each = [policy.update(batches, loss, settings.temperature) for _ in range(settings.updates_per_rollout)]
     last = {name: each[-1][name] for name in ("clip_share", "kl", "ratio") if name in each[-1]}  # what the updates did
-    return each[0] | last | {"skipped": sum(metrics["skipped"] for metrics in each)}
+    return unknown | each[0] | last | {"skipped": sum(metrics["skipped"] for metrics in each)}
 
 
 def speeds(metrics: dict[str, Any], seconds: dict[str, float], completions: int) -> dict[str, float]:

@@ -37,6 +37,9 @@ class PretrainSettings(Settings):
     """base, student or tiny (`models/embedded_config.py`)."""
     vocabulary: int = 1024
     steps: int = 4500
+    """Length of the learning rate's schedule."""
+    until: int | None = None
+    """Stop after so many steps, to go on later, perhaps on another schedule; null: at the schedule's end."""
     tokens_per_step: int = 4096
     optim: OptimSettings = OptimSettings(lr=3e-3, warmup_steps=100, weight_decay=0.05, micro_batch_tokens=4096)
     checkpoint_every: int = 250
@@ -56,8 +59,9 @@ def pretrain(documents: Documents, settings: PretrainSettings, folder: Path):
     start, extra = load_checkpoint(folder / "checkpoints", policy)
     tokens, seconds = extra.get("tokens", 0), extra.get("seconds", 0.0)
     keep_steps_before(folder / "metrics.jsonl", start)
-    with Bar(f"pretrain {settings.shape}", settings.steps, start) as bar:
-        for step in range(start, settings.steps):
+    end = settings.steps if settings.until is None else settings.until
+    with Bar(f"pretrain {settings.shape}", end, start) as bar:
+        for step in range(start, end):
             began = time.perf_counter()
             rows = _rows(documents(settings.seed, step), chat, settings.tokens_per_step)
             weights = token_weights(rows, aggregate="token", loss_on="all")
@@ -66,7 +70,7 @@ def pretrain(documents: Documents, settings: PretrainSettings, folder: Path):
             seconds += time.perf_counter() - began
             tokens += int(metrics["tokens"])
             append_jsonl(folder / "metrics.jsonl", [{"step": step, "seconds": seconds} | metrics])
-            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == end:
                 save_checkpoint(folder / "checkpoints", policy, step + 1, {"tokens": tokens, "seconds": seconds})
             bar.advance(loss=metrics["loss"])
     return model, chat, tokens, seconds

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from reasonwright.chat import ChatFormat
-from reasonwright.data.packing import pack, sequences_of, token_weights
+from reasonwright.data.packing import pack, sequences_of, token_weights, trained_tokens
 from reasonwright.models.forward import batch_logprobs
 from reasonwright.objectives.advantage import group_advantages
 from reasonwright.objectives.kl import kl_estimate, penalised_reward
@@ -48,6 +49,16 @@ def step_seed(seed: int, step: int | str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:8], "big")
 
 
+def keys_of(problems: Sequence[Problem]) -> list[str]:
+    """Names for the random stream: a problem that comes twice, at the seam of two permutations, gets two."""
+    met: Counter[str] = Counter()
+    keys = []
+    for problem in problems:
+        keys.append(f"{problem.id}#{met[problem.id]}" if met[problem.id] else problem.id)
+        met[problem.id] += 1
+    return keys
+
+
 def is_informative(group: RolloutGroup) -> bool:
     """Whether the completions' outcomes differ.
 
@@ -72,13 +83,16 @@ def rollout(
     `dynamic_sampling_rounds` times; the groups without signal are kept for the metrics.
     """
     rounds = settings.dynamic_sampling_rounds if settings.loss.dynamic_sampling else 1
-    params = SamplingParams(settings.group_size, settings.max_tokens, settings.temperature, seed=step_seed(seed, step))
     groups: list[RolloutGroup] = []
     sampling = scoring = 0.0
     for round_ in range(rounds):
-        problems = problems_of(pool, step * rounds + round_, settings.problems_per_step, seed)
+        draw = step * rounds + round_
+        problems = problems_of(pool, draw, settings.problems_per_step, seed)
         prompts = [chat.prompt(problem.question).ids for problem in problems]
-        requests = [SampleRequest(ids, problem.id) for ids, problem in zip(prompts, problems, strict=True)]
+        requests = [SampleRequest(ids, key) for ids, key in zip(prompts, keys_of(problems), strict=True)]
+        params = SamplingParams(
+            settings.group_size, settings.max_tokens, settings.temperature, seed=step_seed(seed, draw)
+        )
         t0 = time.perf_counter()
         sampled = sampler.sample(requests, params)
         t1 = time.perf_counter()
@@ -92,19 +106,24 @@ def rollout(
     return groups, {"seconds/sampling": sampling, "seconds/scoring": scoring}
 
 
-def build_batches(groups: Sequence[RolloutGroup], settings: GRPOSettings, num_completions: int) -> list[Batch]:
+def build_batches(
+    groups: Sequence[RolloutGroup], settings: GRPOSettings, counted: Sequence[RolloutGroup]
+) -> list[Batch]:
     """Micro-batches of the groups' completions; [] where there are none.
 
-    `num_completions` normalises over the whole step, groups dropped for want of signal included, so that dropping
-    changes nothing.
+    `counted` are the groups that the loss is a mean over: the step's, those dropped for want of signal included, so
+    that dropping changes nothing. With dynamic sampling they are `groups`, which were drawn in place of the dropped.
     """
     if not groups:
         return []
-    sequences = sequences_of(groups, mask_truncated=settings.truncated == "mask")
+    mask_truncated = settings.truncated == "mask"
+    sequences = sequences_of(groups, mask_truncated=mask_truncated)
+    whole = sequences_of(counted, mask_truncated=mask_truncated)
     weights = token_weights(
         sequences,
         aggregate=settings.loss.aggregate,
-        num_completions=num_completions,
+        num_completions=len(whole),
+        num_tokens=sum(trained_tokens(s, "completion") for s in whole),
         max_tokens=settings.max_tokens,
     )
     return pack(sequences, weights, micro_batch_tokens=settings.optim.micro_batch_tokens)
@@ -133,9 +152,12 @@ def set_kl(groups: Sequence[RolloutGroup], batches: Sequence[Batch], estimator: 
 
 
 def assign_advantages(groups: Sequence[RolloutGroup], batches: Sequence[Batch], settings: GRPOSettings) -> None:
-    """Set every rollout's advantage from its group, and the batches' from the rollouts'."""
+    """Set every rollout's advantage from its group, and the batches' from the rollouts'.
+
+    A group that is not informative keeps advantages of 0, whatever its KL.
+    """
     beta = settings.kl.beta if settings.kl.place == "reward" else 0.0
-    for group in groups:
+    for group in filter(is_informative, groups):
         rewards_G = torch.tensor([penalised_reward(r.reward.value, r.kl, beta) for r in group.rollouts])
         advantages_G = group_advantages(rewards_G, baseline=settings.loss.baseline, scale=settings.loss.scale)
         for rollout_, advantage in zip(group.rollouts, advantages_G.tolist(), strict=True):

@@ -45,7 +45,15 @@ class SFTSettings(Settings):
     eval_every: int = Field(0, ge=0)
     """Steps between measurements of the loss on held-out rows; 0: none."""
     eval_rows: int = Field(64, ge=1)
+    """Held out of the training rows, where they are measured at all."""
     checkpoint_every: int = Field(100, ge=1)
+    """Steps between checkpoints; a stopped run goes on from the newest."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> SFTSettings:
+        if self.eval_every and self.rows is not None and self.eval_rows >= self.rows:
+            raise ValueError(f"eval_rows = {self.eval_rows} are held out of rows = {self.rows}, which leaves none")
+        return self
 
 
 class LossSettings(Settings):
@@ -53,13 +61,21 @@ class LossSettings(Settings):
     """A published set of the parameters below (`objectives/variants.py`): article, grpo, dr_grpo, dapo, gspo, cispo,
     rloo. A parameter given beside it takes precedence."""
     baseline: Literal["mean", "leave_one_out"]
+    """Subtracted from a reward: the mean of its group, or of the group's others."""
     scale: Literal["std", "none"]
+    """What advantages are divided by."""
     ratio: Literal["token", "sequence", "sequence_mean"]
+    """pi / pi_old of each token, of the whole completion (the article), or its geometric mean per token (GSPO)."""
     clip: Literal["pessimistic", "detached"]
+    """pessimistic: min(r A, clip(r) A), as in PPO. detached: the clipped ratio weighs A log pi (CISPO)."""
     epsilon_low: float = Field(ge=0)
+    """The ratio is clipped below 1 - epsilon_low …"""
     epsilon_high: float = Field(ge=0)
+    """… and above 1 + epsilon_high."""
     aggregate: Literal["completion", "token", "constant"]
+    """Mean over each completion's tokens and then completions, over all tokens, or sum / (completions x max_tokens)."""
     dynamic_sampling: bool
+    """Draw further problems until the step is full of groups that carry signal."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,7 +93,9 @@ class KLSettings(Settings):
     """reward: R - beta KL, summed over the completion (the article). loss: beta KL per token added to the loss (GRPO's
     paper). none: no reference model is kept."""
     beta: float = Field(0.04, ge=0)
+    """Weight of the KL."""
     estimator: Literal["k1", "k2", "k3"] = "k3"
+    """With d = log pi - log pi_ref of a sampled token: d, d^2 / 2, or e^-d + d - 1 (`objectives/kl.py`)."""
 
 
 class RewardSettings(Settings):
@@ -97,12 +115,17 @@ class GRPOSettings(Settings):
     problems: int | None = Field(None, ge=1)
     """Size of the pool that steps draw from; all where null (a generator needs a number)."""
     problems_per_step: int = Field(32, ge=1)
+    """Problems (groups) sampled in a step."""
     group_size: int = Field(8, ge=2)
     """G, completions a problem."""
     max_tokens: int = Field(512, ge=1)
+    """Longest completion; what is longer is cut."""
     temperature: float = Field(1.0, gt=0)
+    """Divides the logits, in sampling and in training alike."""
     top_p: float = 1.0
+    """Refused in RL, as is top_k."""
     top_k: int = 0
+    """Refused in RL, as is top_p."""
     updates_per_rollout: int = Field(1, ge=1)
     """Optimiser steps on one batch of rollouts (mu in DeepSeekMath, algorithm 1); more than 1 makes it off-policy."""
     truncated: Literal["wrong", "mask"] = "wrong"
@@ -116,9 +139,11 @@ class GRPOSettings(Settings):
     eval_every: int = Field(0, ge=0)
     """Steps between greedy evaluations on held-out problems; 0: none."""
     eval_problems: int = Field(128, ge=1)
+    """Held out of `problems`, where they are evaluated at all."""
     logged_groups: int = Field(2, ge=0)
     """Groups written to rollouts.jsonl each step."""
     checkpoint_every: int = Field(25, ge=1)
+    """Steps between checkpoints; a stopped run goes on from the newest."""
 
     @field_validator("top_p", "top_k")
     @classmethod
@@ -132,6 +157,10 @@ class GRPOSettings(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> GRPOSettings:
+        if self.eval_every and self.problems is not None and self.eval_problems >= self.problems:
+            raise ValueError(
+                f"eval_problems = {self.eval_problems} are held out of problems = {self.problems}, which leaves none"
+            )
         if self.kl.place != "none" and self.kl.beta == 0:
             raise ValueError(f"kl.place is {self.kl.place!r} but kl.beta is 0: set kl.place to none")
         weights = [self.reward.accuracy, *self.reward.functions.values()]

@@ -16,7 +16,7 @@ from reasonwright.chat import ChatFormat, render_completion
 from reasonwright.data.packing import TokenSequence, pack, token_weights
 from reasonwright.display import Bar
 from reasonwright.objectives.sft_loss import sft_loss
-from reasonwright.runlog import append_jsonl, keep_steps_before
+from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
 from reasonwright.training.policy import Policy
 from reasonwright.training.settings import SFTSettings
@@ -48,7 +48,7 @@ def train_sft(
     start, _ = load_checkpoint(folder / "checkpoints", policy)
     keep_steps_before(folder / "metrics.jsonl", start)
     test = [_batches(encode_rows(held_out, chat, settings.max_length), settings)] if held_out else []
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, total, start) as bar:
         for step in range(start, total):
             began = time.perf_counter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
+import sys
 from collections.abc import Callable, Mapping
 
 from reasonwright.chat import parse_completion
@@ -49,8 +51,10 @@ def has_form(completion: Completion) -> bool:
 
 
 def import_function(path: str) -> RewardFunction:
-    """The function at "package.module:name"."""
+    """The function at "package.module:name"; a module in the working folder is found too, behind installed ones."""
     module, _, name = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
