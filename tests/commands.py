@@ -12,7 +12,7 @@ from toy import write_task
 
 SMOKE = ROOT / "recipes" / "smoke.yaml"
 SETTINGS = {
-    "sft.rows": "null", "sft.epochs": "100", "sft.batch_size": "8", "sft.eval_every": "0", "sft.optim.lr": "1e-2",
+    "sft.rows": "null", "sft.epochs": "140", "sft.batch_size": "8", "sft.eval_every": "0", "sft.optim.lr": "1e-2",
     "grpo.problems": "null", "grpo.steps": "4", "grpo.problems_per_step": "4", "grpo.max_tokens": "40",
     "grpo.eval_every": "2", "grpo.eval_problems": "2", "grpo.checkpoint_every": "1",
     "rejection.problems": "6", "rejection.solutions_per_problem": "4", "rejection.max_tokens": "40",

@@ -38,7 +38,8 @@ ROWS = 2
 SETTINGS = {
     "sft.rows": ROWS, "sft.epochs": 45, "sft.batch_size": ROWS, "sft.eval_every": 0, "sft.checkpoint_every": 50,
     "sft.optim.lr": "1e-2", "grpo.problems": ROWS, "grpo.steps": 2, "grpo.problems_per_step": 2,
-    "grpo.group_size": 3, "grpo.max_tokens": 80, "grpo.temperature": 0.3, "rejection.temperature": 0.3, "grpo.eval_every": 0, "rejection.problems": ROWS,
+    "grpo.group_size": 3, "grpo.max_tokens": 80, "grpo.temperature": 0.3, "grpo.eval_every": 0,
+    "rejection.problems": ROWS, "rejection.temperature": 0.3,
     "rejection.solutions_per_problem": 4, "rejection.max_tokens": 80, "distill.epochs": 2, "distill.batch_size": 2,
     "evaluate.problems": 2, "evaluate.max_tokens": 6, "evaluate.base_shots": 1, "evaluate.also": "[]",
 }  # fmt: skip
@@ -108,7 +109,7 @@ def same_as_plain_transformers(folder: Path, data: Path, start: Path, family: st
             logits = theirs(ids).logits
             assert torch.equal(logits, ours(ids).logits)
             expected = logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).squeeze(1)
-            torch.testing.assert_close(logprobs[batch.sequence_ids == i], expected, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(logprobs[batch.sequence_ids == i], expected, atol=1e-3, rtol=0)
             text = chat.decode(row.completion_ids)
             assert tokenizer(text).input_ids == first(text).input_ids == row.completion_ids[:-1]  # what was trained on
 

@@ -31,7 +31,7 @@ in many styles, and no `<think>` tags.
 - **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
 - **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated on the fly, split `pretrain` only, never twice
 - **Tokens:** {tokens:,} in {settings.steps:,} steps, learning rate {settings.optim.lr:g} with warm-up and cosine
-- **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} threads
+- **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} thread(s)
 - **Seed:** {seed}
 - **sha256 of model.safetensors:** {hashlib.sha256(weights).hexdigest()}
 - **Made by:** `runs/pretrain_embedded.sh`

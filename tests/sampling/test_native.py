@@ -34,16 +34,16 @@ def completions(model, chat, requests, max_rows=512, **params):
 
 
 @pytest.mark.parametrize("kind", FAMILIES + WINDOWS)
-def test_the_trainers_logprobs_are_the_samplers(kind, chat, temperature=0.7):
+def test_the_trainers_logprobs_are_the_samplers(kind, chat):
     """Invariant 1. The model comes in training mode: dropout must touch neither side."""
     model, requests = toy_model(kind).train(), ragged_requests()
-    groups = completions(model, chat, requests, temperature=temperature)
+    groups = completions(model, chat, requests, temperature=0.7)
     sequences = [
         TokenSequence(r.prompt_ids, c.token_ids, c.logprobs) for r, g in zip(requests, groups, strict=True) for c in g
     ]
     model.eval()
     for batch in pack(sequences, [1.0] * len(sequences), micro_batch_tokens=80):
-        logprobs, _ = batch_logprobs(model, batch, temperature)
+        logprobs, _ = batch_logprobs(model, batch, 0.7)
         assert (logprobs - batch.sampler_logprobs).abs().max() < 1e-4
         assert (logprobs[batch.loss_mask] < -1).any()  # not a distribution so sharp that anything agrees
 
