@@ -20,6 +20,7 @@ LEVELS = [
     ["distillation"],
     ["recipe"],
     ["runfolder", "cards"],
+    ["summary"],
     ["pipeline", "pretraining", "report", "serve"],
     ["cli"],
     ["__main__"],

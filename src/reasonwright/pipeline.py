@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from reasonwright.cards import model_card
 from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
@@ -23,9 +21,10 @@ from reasonwright.evaluation.evaluate import evaluate_model
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.recipe import Recipe
-from reasonwright.runfolder import stage_done, versions
+from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
 from reasonwright.sampling.native import NativeSampler
+from reasonwright.summary import MODELS, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
 from reasonwright.training.grpo import train_grpo
@@ -44,7 +43,6 @@ ARTICLE_EXAMPLES = (
     ("What is 15% of 80?", "12"),
     ("What is 17 x 23?", "391"),
 )
-MODELS = ("sft", "grpo", "student_sft", "student")  # evaluated as trained; the base has its own two prompts
 
 
 class Pipeline:
@@ -84,7 +82,7 @@ class Pipeline:
         self.distill()
         self.evaluate("student_sft", "student")
         self.examples()
-        summary = self.summarise()
+        summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))
         return summary
 
@@ -183,36 +181,6 @@ class Pipeline:
                 answer[name] = row["text"]
         pairs = zip(problems, answers, strict=True)
         write_json(file, [{"question": p.question, "gold": p.answer, "answers": a} for p, a in pairs])
-
-    def summarise(self) -> dict[str, Any]:
-        """Write summary.json from the files of the run."""
-        stages: dict[str, Any] = {}
-        also: dict[str, Any] = {}
-        seconds: dict[str, float] = {}
-        for file in sorted((self.folder / "eval").glob("*.json")):
-            if file.name == "examples.json":
-                continue
-            stage, _, task = file.stem.partition(".")
-            figures = {k: v for k, v in read_json(file).items() if k not in ("by_difficulty", "model")}
-            seconds["evaluate"] = seconds.get("evaluate", 0.0) + figures["seconds"]
-            if task:
-                also.setdefault(task, {})[stage] = figures
-            else:
-                stages[stage] = figures
-        order = ["base_direct", "base_cot", *MODELS]
-        for name in ("sft", "grpo", "rejection", "distill/student_sft", "distill/student"):
-            done = stage_done(self.folder / name)
-            if done:
-                seconds[name.rpartition("/")[2]] = done["seconds"]
-        summary = {
-            "stages": {stage: stages[stage] for stage in order if stage in stages},
-            "also": also,
-            "seconds": {name: round(s, 1) for name, s in seconds.items()},
-            "versions": versions(),
-            "seed": self.recipe.seed,
-        }
-        write_json(self.folder / "summary.json", summary)
-        return summary
 
     # -- what the stages share ---------------------------------------------------------------------------------------
 
@@ -349,31 +317,3 @@ def hold_out(problems: Sequence[Problem], count: int) -> tuple[list[Problem], li
         )
     cut = len(problems) - count
     return list(problems[:cut]), list(problems[cut:])
-
-
-STAGE_LABELS = {
-    "base_direct": "base, direct answer",
-    "base_cot": "base, step by step",
-    "sft": "SFT",
-    "grpo": "GRPO",
-    "student_sft": "student, SFT data",
-    "student": "student, distilled",
-}
-
-
-def results_table(summary: dict[str, Any]) -> Table:
-    """The table that a run ends with."""
-    table = Table(title=f"Accuracy on held-out problems (seed {summary['seed']})", title_justify="left")
-    for column in ("model", "strict", "95 % interval", "lenient", "n", "tokens"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    for stage, figures in summary["stages"].items():
-        lo, hi = figures["ci95"]
-        table.add_row(
-            STAGE_LABELS.get(stage, stage),
-            f"{figures['accuracy']:.1%}",
-            f"{lo:.1%} to {hi:.1%}",
-            f"{figures['accuracy_lenient']:.1%}",
-            str(figures["n"]),
-            f"{figures['mean_tokens']:.0f}",
-        )
-    return table

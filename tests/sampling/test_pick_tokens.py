@@ -64,12 +64,14 @@ def test_tokens_without_probability_are_never_drawn():
         assert logprobs.isfinite().all()
 
 
-def test_rare_tokens_of_a_large_vocabulary_keep_their_share():
-    """In float32 the cumulative sum would give the last of 150,000 equal tokens several times its probability."""
-    V = 150_000
-    uniforms = torch.tensor([(V - k - 0.5) / V for k in range(20)], dtype=torch.float64)
-    tokens, _ = pick_tokens(torch.zeros(20, V), uniforms, SamplingParams())
-    assert tokens.tolist() == [V - 1 - k for k in range(20)]
+def test_rare_tokens_behind_a_likely_one_keep_their_share():
+    """A cumulative sum in float32 cannot tell steps of 1e-9 apart once it has come near 1."""
+    logits = torch.full((1000,), math.log(1e-9))
+    logits[0] = 0.0
+    total = 1 + 999e-9
+    uniforms = torch.tensor([1 - (k + 0.5) * 1e-9 / total for k in range(20)], dtype=torch.float64)
+    tokens, _ = pick_tokens(logits.expand(20, -1), uniforms, SamplingParams())
+    assert tokens.tolist() == [999 - k for k in range(20)]
 
 
 def test_greedy_takes_the_largest_with_its_logprob_at_temperature_one():
