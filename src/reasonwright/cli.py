@@ -75,20 +75,20 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
-    pretrain.add_argument("--steps", type=_positive, required=True, help="of 4,096 tokens each")
-    pretrain.add_argument("--until", type=_positive, help="stop after so many steps of that schedule")
+    pretrain.add_argument("--steps", type=_at_least(1), required=True, help="of 4,096 tokens each")
+    pretrain.add_argument("--until", type=_at_least(1), help="stop after so many steps of that schedule")
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
     evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
     evaluate.add_argument("models", nargs="+", metavar="MODEL")
     evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
-    evaluate.add_argument("--problems", type=_positive, default=1000, help="at most so many (default: 1000)")
+    evaluate.add_argument("--problems", type=_at_least(1), default=1000, help="at most so many (default: 1000)")
     evaluate.add_argument("--mode", choices=("chat", "direct", "cot"), default="chat", help="prompt (default: chat)")
     evaluate.add_argument(
-        "--shots", type=_count, default=0, help="worked examples before the question, with --mode cot"
+        "--shots", type=_at_least(0), default=0, help="worked examples before the question, with --mode cot"
     )
-    evaluate.add_argument("--max-tokens", type=_positive, default=512)
+    evaluate.add_argument("--max-tokens", type=_at_least(1), default=512)
     evaluate.add_argument("--seed", type=int, default=0, help="of the problems that a generator makes")
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -102,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     chat = commands.add_parser("chat", help="Ask a model in the terminal.")
     chat.add_argument("model", metavar="MODEL")
     chat.add_argument("--mode", choices=("chat", "direct", "cot"), default="chat")
-    chat.add_argument("--temperature", type=_temperature, default=0.0)
-    chat.add_argument("--max-tokens", type=_positive, default=512)
+    chat.add_argument("--temperature", type=temperature, default=0.0)
+    chat.add_argument("--max-tokens", type=_at_least(1), default=512)
     chat.add_argument("--seed", type=int, default=0)
     chat.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     chat.set_defaults(command=_chat)
@@ -113,21 +113,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return int(text)
+def _at_least(lowest: int):
+    """An argument's type: a whole number that is not below `lowest`."""
+
+    def number(text: str) -> int:
+        if int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text} is less than {lowest}")
+        return int(text)
+
+    return number
 
 
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return int(text)
-
-
-def _temperature(text: str) -> float:
+def temperature(text: str) -> float:
     if not 0 <= float(text) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a temperature: give 0 (greedy) or more")
+        raise argparse.ArgumentTypeError(f"{text}: give 0 (greedy) or more")
     return float(text)
 
 
