@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from places import ROOT
 from toy import write_task
 
 SMOKE = ROOT / "recipes" / "smoke.yaml"

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from commands import SMOKE
-from conftest import ROOT
+from places import ROOT
 from reasonwright.chat import ChatFormat
 from reasonwright.cli import main
 from reasonwright.data.packing import pack, token_weights

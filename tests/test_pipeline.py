@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from commands import SETTINGS, arguments, call, command
-from conftest import ROOT
+from places import ROOT
 from reasonwright.cli import main
 from reasonwright.pipeline import hold_out
 from reasonwright.recipe import load_recipe

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from conftest import ROOT
+from places import ROOT
 from reasonwright.recipe import Recipe, differences, known_keys, load_recipe, make_recipe, save_recipe
 from reasonwright.types import UserError
 
