@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 import time
@@ -32,16 +33,11 @@ def problems_of(pool: Sequence[Problem], draw: int, count: int, seed: int) -> li
     return picked
 
 
-_permutations: dict[tuple[int, str], list[int]] = {}
-
-
+@functools.lru_cache(maxsize=2)
 def _permutation(n: int, name: str) -> list[int]:
-    if (n, name) not in _permutations:
-        _permutations.clear()  # only the current epoch's is needed
-        order = list(range(n))
-        random.Random(name).shuffle(order)
-        _permutations[n, name] = order
-    return _permutations[n, name]
+    order = list(range(n))
+    random.Random(name).shuffle(order)
+    return order
 
 
 def step_seed(seed: int, step: int | str) -> int:
