@@ -18,4 +18,4 @@ def wilson(right: int, n: int, z: float = Z95) -> tuple[float, float]:
     p = right / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (0.0 if right == 0 else centre - half), (1.0 if right == n else centre + half)
