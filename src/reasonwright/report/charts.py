@@ -74,9 +74,11 @@ def loss_charts(tables: Mapping[str, list[Row]]) -> list[Chart]:
 
 
 def stage_chart(stages: Sequence[Stage]) -> Chart | None:
-    """Strict accuracy as a bar with its interval, lenient as a thin one under it."""
+    """Strict accuracy on the run's own task as a bar with its interval, lenient as a thin one under it."""
     bars = []
     for stage in stages:
+        if stage.ood:
+            continue
         strict, lenient = stage.accuracy, stage.accuracy_lenient
         bars.append(Bar(stage.label, strict or 0.0, percent(strict), stage.style, stage.ci95))
         if lenient is not None:
