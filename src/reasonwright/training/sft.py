@@ -70,7 +70,8 @@ def encode_rows(problems: Sequence[Problem], chat: ChatFormat, max_length: int) 
     for problem in problems:
         if problem.completion is None and problem.solution is None:
             raise UserError(
-                f"problem {problem.id} has neither a solution nor a completion to learn from: add a `solution` to its row"
+                f"problem {problem.id} has neither a solution nor a completion to learn from: "
+                "add a `solution` to its row"
             )
         text = problem.completion or render_completion(problem.solution or "", problem.answer)
         row = TokenSequence(chat.prompt(problem.question).ids, chat.completion_ids(text))
