@@ -76,7 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
     pretrain.add_argument("--steps", type=_at_least(1), required=True, help="of 4,096 tokens each")
-    pretrain.add_argument("--until", type=_at_least(1), help="stop after so many steps of that schedule")
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
@@ -179,7 +178,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     from reasonwright.runfolder import locked
 
     with locked(arguments.out):
-        pretrain_embedded(arguments.shape, arguments.steps, arguments.until, arguments.seed, arguments.out)
+        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -11,9 +11,9 @@ from reasonwright.tasks.word_problems.corpus import documents
 from reasonwright.training.pretrain import PretrainSettings, pretrain
 
 
-def pretrain_embedded(shape: str, steps: int, until: int | None, seed: int, folder: Path) -> None:
+def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path) -> None:
     """Train from nothing and write the model folder; goes on from the newest checkpoint in `folder`."""
-    settings = PretrainSettings(shape=shape, steps=steps, until=until, seed=seed)
+    settings = PretrainSettings(shape=shape, steps=steps, seed=seed)
     model, chat, tokens, seconds = pretrain(documents, settings, folder)
     save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
     weights = (folder / "model" / "model.safetensors").read_bytes()
@@ -30,7 +30,8 @@ in many styles, and no `<think>` tags.
 
 - **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
 - **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated on the fly, split `pretrain` only, never twice
-- **Tokens:** {tokens:,} in {settings.steps:,} steps, learning rate {settings.optim.lr:g} with warm-up and cosine
+- **Tokens:** {tokens:,} in {settings.steps:,} steps, Muon and AdamW at {settings.optim.lr:g},
+  linear to 0 in the last 40 %; of each document the first question was read and not predicted
 - **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} thread(s)
 - **Seed:** {seed}
 - **sha256 of model.safetensors:** {hashlib.sha256(weights).hexdigest()}

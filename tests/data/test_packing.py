@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reasonwright.data.packing import TokenSequence, pack, sequences_of, token_weights
+from reasonwright.data.packing import WIDTHS, TokenSequence, pack, sequences_of, token_weights
 from reasonwright.types import Completion, Problem, Reward, Rollout, RolloutGroup, Verdict
 
 LONG = TokenSequence([11, 12, 13], [14, 15, 16], sampler_logprobs=[-0.1, -0.2, -0.3])
@@ -43,14 +43,27 @@ def test_by_hand_loss_on_all():
 
 
 def test_micro_batches_by_hand():
-    """Rows are as long as the longest sequence whatever the budget, and at least one goes into each micro-batch."""
+    """Rows are as long as their micro-batch's longest sequence, and at least one goes into each micro-batch."""
     sequences = [LONG, SHORT, SHORT, SHORT]
     shapes = {
         budget: [tuple(b.input_ids.shape) for b in pack(sequences, [1.0] * 4, micro_batch_tokens=budget)]
         for budget in (1, 9, 10, 64)
     }
-    assert shapes == {1: [(1, 5), (1, 4), (1, 2)], 9: [(1, 5), (1, 4), (1, 2)], 10: [(2, 5), (1, 2)], 64: [(3, 5)]}
+    assert shapes == {
+        1: [(1, 5), (1, 2), (1, 2), (1, 2)],
+        9: [(1, 5), (3, 2)],
+        10: [(2, 5), (1, 2)],
+        64: [(3, 5)],
+    }
     assert pack([], [], micro_batch_tokens=64) == []
+
+
+def test_a_row_each_by_hand():
+    """Longest first, no row shared, widths rounded up to sixteens."""
+    sequences = [TokenSequence([1], [2] * n) for n in (3, 20, 17, 16, 2)]
+    got = pack(sequences, [1.0] * 5, micro_batch_tokens=64, join=False)
+    assert [tuple(b.input_ids.shape) for b in got] == [(2, 32), (3, 16)]
+    assert [b.sequence_ids[:, 0].tolist() for b in got] == [[1, 2], [3, 0, 4]]
 
 
 def test_weights_by_hand():
@@ -96,12 +109,20 @@ texts = st.builds(
 
 
 @settings(max_examples=60)
-@given(st.lists(texts, min_size=1, max_size=20), st.integers(1, 120), st.sampled_from(["completion", "all"]))
-def test_every_sequence_lies_whole_in_one_place(sequences, budget, loss_on):
+@given(
+    st.lists(texts, min_size=1, max_size=20),
+    st.integers(1, 120),
+    st.sampled_from(["completion", "all"]),
+    st.booleans(),
+)
+def test_every_sequence_lies_whole_in_one_place(sequences, budget, loss_on, join):
     """Read back token by token, for any lengths and any budget."""
     weights = [1.0 + i for i in range(len(sequences))]
-    batches = pack(sequences, weights, micro_batch_tokens=budget, loss_on=loss_on)
+    batches = pack(sequences, weights, micro_batch_tokens=budget, loss_on=loss_on, join=join)
     capacity = max(len(s) for s in sequences) - 1
+    if not join:
+        assert all(b.segment_ids.max() == 1 and b.input_ids.shape[1] % WIDTHS == 0 for b in batches)
+        capacity = -(-capacity // WIDTHS) * WIDTHS
     seen = []
     for batch in batches:
         rows, width = batch.input_ids.shape

@@ -15,7 +15,7 @@ from reasonwright.objectives.policy_loss import policy_loss
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.types import Batch
 
-LAYOUTS = ("budget 1", "budget 30", "budget 1000", "reversed", "shuffled", "padded")
+LAYOUTS = ("budget 1", "budget 30", "budget 1000", "reversed", "shuffled", "padded", "a row each")
 
 
 def widened(batch: Batch, by: int) -> Batch:
@@ -47,6 +47,7 @@ def laid_out(layout: str, sequences, weights, **kwargs):
     if layout == "shuffled":
         random.Random(3).shuffle(order)
     budget = int(layout.split()[1]) if layout.startswith("budget") else 40
+    kwargs["join"] = layout != "a row each"
     batches = pack([sequences[i] for i in order], [weights[i] for i in order], micro_batch_tokens=budget, **kwargs)
     return [widened(b, 5) for b in batches] if layout == "padded" else batches, torch.tensor(order)
 

@@ -9,6 +9,9 @@ import torch
 
 from reasonwright.types import Batch, RolloutGroup
 
+WIDTHS = 16
+"""Without `join` a row's length is a multiple of this: few shapes, so that kernels made for a shape serve again."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
@@ -81,35 +84,44 @@ def pack(
     *,
     micro_batch_tokens: int,
     loss_on: str = "completion",
+    join: bool = True,
 ) -> list[Batch]:
     """Micro-batches that together hold every sequence once; their losses add up to the step's loss.
 
-    Sequences are laid, longest first, into rows as long as the longest of them (first fit), rows into micro-batches of
-    at most `micro_batch_tokens` positions (at least one row). A sequence is never cut. The longest row comes first, so
-    that memory runs out at once or never.
+    Sequences are taken longest first and laid (first fit) into rows as long as the micro-batch's longest, as many rows
+    as `micro_batch_tokens` positions allow (at least one). Without `join` each has a row to itself: more padding, but
+    attention needs no mask, which is faster on a CPU where lengths are alike. A sequence is never cut. The largest
+    micro-batch comes first: memory runs out at once or never.
     """
-    order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
-    capacity = max((len(s) for s in sequences), default=1) - 1  # inputs: all tokens but the last
-    rows: list[list[int]] = []
-    room: list[int] = []
-    for i in order:
-        need = len(sequences[i]) - 1
-        row = next((r for r, free in enumerate(room) if free >= need), None)
-        if row is None:
-            row = len(rows)
-            rows.append([])
-            room.append(capacity)
-        rows[row].append(i)
-        room[row] -= need
-    rows_per_batch = max(1, micro_batch_tokens // max(1, capacity))
-    return [
-        _batch(rows[start : start + rows_per_batch], sequences, weights, loss_on)
-        for start in range(0, len(rows), rows_per_batch)
-    ]
+    waiting = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
+    batches: list[Batch] = []
+    while waiting:
+        capacity = len(sequences[waiting[0]]) - 1  # inputs: all tokens but the last
+        if not join:
+            capacity = -(-capacity // WIDTHS) * WIDTHS
+        most = max(1, micro_batch_tokens // max(1, capacity))
+        rows: list[list[int]] = []
+        room: list[int] = []
+        later: list[int] = []
+        for i in waiting:
+            need = len(sequences[i]) - 1
+            row = next((r for r, free in enumerate(room) if free >= need), None) if join else None
+            if row is not None:
+                rows[row].append(i)
+                room[row] -= need
+            elif len(rows) < most:
+                rows.append([i])
+                room.append(capacity - need)
+            else:
+                later.append(i)
+        batches.append(_batch(rows, capacity, sequences, weights, loss_on))
+        waiting = later
+    return batches
 
 
-def _batch(rows: list[list[int]], sequences: Sequence[TokenSequence], weights: Sequence[float], loss_on: str) -> Batch:
-    width = max(sum(len(sequences[i]) - 1 for i in row) for row in rows)
+def _batch(
+    rows: list[list[int]], width: int, sequences: Sequence[TokenSequence], weights: Sequence[float], loss_on: str
+) -> Batch:
     shape = (len(rows), width)
     ints = {
         name: torch.zeros(shape, dtype=torch.long)

@@ -13,7 +13,7 @@ from reasonwright.chat import THINK_CLOSE, THINK_OPEN, ChatFormat
 END = "<|endoftext|>"
 SHAPES: dict[str, dict[str, Any]] = {
     "base": {"hidden_size": 160, "intermediate_size": 480, "num_hidden_layers": 4, "num_attention_heads": 4},
-    "student": {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4},
+    "student": {"hidden_size": 96, "intermediate_size": 208, "num_hidden_layers": 4, "num_attention_heads": 4},
     "tiny": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2},
 }
 """Qwen3 architecture with tied embeddings and half as many key-value heads as query heads."""

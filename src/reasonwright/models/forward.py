@@ -42,12 +42,10 @@ def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
 
     Returns: (logprobs [B, T] float32, 0 where `loss_mask` is False; entropy [] summed over trained tokens, no graph).
     """
-    inputs = {
-        "input_ids": batch.input_ids,
-        "position_ids": batch.position_ids,
-        "attention_mask": _attention_mask(model.config, batch.segment_ids),
-        "use_cache": False,
-    }
+    inputs = {"input_ids": batch.input_ids, "use_cache": False}
+    if int(batch.segment_ids.max()) > 1:  # else one sequence a row: plain causal attention, padding behind it
+        inputs["position_ids"] = batch.position_ids
+        inputs["attention_mask"] = _attention_mask(model.config, batch.segment_ids)
     mask = batch.loss_mask
     if model.config.model_type in PLAIN_HEAD:
         hidden = model.get_decoder()(**inputs).last_hidden_state

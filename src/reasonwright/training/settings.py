@@ -11,15 +11,20 @@ from reasonwright.settings import Settings
 
 
 class OptimSettings(Settings):
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: matrices between embedding and head by Muon (Jordan et al. 2024), the rest by AdamW; for training from
+    nothing."""
     lr: float = Field(1e-5, gt=0)
-    """Peak learning rate of AdamW."""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """After the warm-up: constant, or half a cosine down to a tenth of the peak."""
+    """Peak learning rate."""
+    schedule: Literal["constant", "cosine", "wsd"] = "cosine"
+    """After the warm-up: constant; half a cosine down to a tenth of the peak; or constant and in the last 40 % of the
+    steps linearly to 0 (warm-up, stable, decay: Hu et al., arXiv:2404.06395)."""
     warmup_steps: int = Field(0, ge=0)
     """Steps of linear rise from 0."""
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled; on matrices only."""
     beta1: float = Field(0.9, ge=0, lt=1)
+    """AdamW's, as is beta2."""
     beta2: float = Field(0.95, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this global L2 norm."""

@@ -16,24 +16,24 @@ from reasonwright.tasks.word_problems.drills import drill
 from reasonwright.tasks.word_problems.styles import STYLES
 from reasonwright.tasks.word_problems.task import draw_questions
 
-KINDS: Mapping[str, float] = {"drill": 0.22, "problem": 0.73, "several": 0.05}
-"""Shares of documents."""
+KINDS: Mapping[str, float] = {"drill": 0.16, "head": 0.28, "problem": 0.51, "several": 0.05}
+"""Shares of documents. head: a problem of one step done in the head, its answer bare."""
 
 ANSWER_STYLES: Mapping[str, float] = {
-    "bare": 0.12,
-    "last": 0.13,
-    "terse": 0.19,
-    "full": 0.36,
-    "check": 0.10,
-    "slip": 0.10,
+    "bare": 0.06,
+    "last": 0.10,
+    "terse": 0.17,
+    "full": 0.51,
+    "check": 0.08,
+    "slip": 0.08,
 }
 """Shares of the ways in which a word problem is answered."""
-
 STEP_BY_STEP_SHARE = 0.5
 """Share of the full, checked and corrected answers that begin with "Let's think step by step."."""
 _ANNOUNCED = ("full", "check", "slip")
 
 MIN_STEPS, MAX_STEPS = 1, 8
+HEAD_MAX_STEPS = 1
 SEVERAL_MAX_STEPS = 3
 MAX_WORDS = 240
 """Of a document with several questions."""
@@ -43,6 +43,7 @@ def documents(seed: int, shard: int = 0) -> Iterator[str]:
     """An endless stream of documents, the same for the same seed and shard."""
     rng = Random(f"corpus/{seed}/{shard}")
     long = draw_questions(Random(f"corpus-questions/{seed}/{shard}"), "pretrain", MIN_STEPS, MAX_STEPS)
+    head = draw_questions(Random(f"corpus-head/{seed}/{shard}"), "pretrain", MIN_STEPS, HEAD_MAX_STEPS)
     short = draw_questions(Random(f"corpus-short/{seed}/{shard}"), "pretrain", MIN_STEPS, SEVERAL_MAX_STEPS)
     while True:
         kind = _choose(rng, KINDS)
@@ -50,6 +51,8 @@ def documents(seed: int, shard: int = 0) -> Iterator[str]:
             yield drill(rng)
         elif kind == "problem":
             yield question_and_answer(*next(long)[1:], _choose(rng, ANSWER_STYLES), rng)
+        elif kind == "head":
+            yield question_and_answer(*next(head)[1:], "bare", rng)
         else:
             style = _choose(rng, ANSWER_STYLES)  # one for all, as in a few-shot prompt
             announced = rng.random() < STEP_BY_STEP_SHARE

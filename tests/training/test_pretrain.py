@@ -1,0 +1,71 @@
+"""Pretraining on a stream of documents."""
+
+from __future__ import annotations
+
+import json
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+import torch
+
+import reasonwright.training.pretrain as module
+from reasonwright.chat import ChatFormat
+from reasonwright.runlog import append_jsonl, read_jsonl
+from reasonwright.training.pretrain import PretrainSettings, pretrain
+from toy import same_weights, weights
+
+
+def sums(seed: int, shard: int):
+    """Some with a question, some without."""
+    for i in count(1000 * seed + shard % 1000):
+        a, b = i % 7, i % 5
+        yield f"{a} + {b} = {a + b}" if i % 3 == 0 else f"Question: What is {a} + {b}?\nAnswer: The answer is {a + b}."
+
+
+SETTINGS = PretrainSettings(shape="tiny", vocabulary=300, steps=6, tokens_per_step=200, checkpoint_every=2, seed=3)
+
+
+def run(folder: Path, stop_before: int | None, monkeypatch: pytest.MonkeyPatch):
+    def append(path: Path, rows: list[dict]) -> None:
+        if rows[0]["step"] == stop_before:
+            raise KeyboardInterrupt
+        append_jsonl(path, rows)
+
+    monkeypatch.setattr(module, "append_jsonl", append)
+    model, _, tokens, _ = pretrain(sums, SETTINGS, folder)
+    return weights(model), tokens, [r["loss"] for r in read_jsonl(folder / "metrics.jsonl")]
+
+
+def test_stopped_and_gone_on_with_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    expected, tokens, losses = run(tmp_path / "whole", None, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", 3, monkeypatch)
+    got = run(tmp_path / "cut", None, monkeypatch)
+    assert same_weights(got[0], expected)
+    assert got[1:] == (tokens, losses)
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+    state = json.loads((tmp_path / "cut" / "checkpoints" / "step-6" / "state.json").read_text())
+    assert state["extra"]["tokens"] == tokens
+
+
+def test_questions_are_read_and_answers_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run(tmp_path, None, monkeypatch)
+    chat = ChatFormat(module.PreTrainedTokenizerFast.from_pretrained(tmp_path / "tokenizer"))
+    rows = module._rows(sums(3, 0), chat, 200)
+    assert sum(map(len, rows)) >= 200
+    for row, text in zip(rows, islice(sums(3, 0), len(rows)), strict=True):
+        question, answer = chat.decode(row.prompt_ids), chat.decode(row.completion_ids)
+        assert question + answer == text
+        assert question == text[: text.find(" The answer")] if "Question" in text else question == ""
+        assert row.completion_ids[-1] == chat.end_id
+        assert [*row.prompt_ids, *row.completion_ids[:-1]] == chat.tokenizer(text).input_ids
+
+
+@pytest.fixture(autouse=True)
+def _precision():
+    """Pretraining sets torch's precision for the process."""
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
