@@ -29,7 +29,7 @@ A base model for trying the pipeline without a hub: it has read arithmetic and g
 in many styles, and no `<think>` tags.
 
 - **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
-- **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated on the fly, split `pretrain` only, never twice
+- **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated as it is read, split `pretrain` only
 - **Tokens:** {tokens:,} in {settings.steps:,} steps, Muon and AdamW at {settings.optim.lr:g},
   linear to 0 in the last 40 %; of each document the first question was read and not predicted
 - **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} thread(s)
