@@ -14,6 +14,7 @@ SMOKE = ROOT / "recipes" / "smoke.yaml"
 SETTINGS = {
     "sft.rows": "null", "sft.epochs": "140", "sft.batch_size": "8", "sft.eval_every": "0", "sft.optim.lr": "1e-2",
     "grpo.problems": "null", "grpo.steps": "4", "grpo.problems_per_step": "4", "grpo.max_tokens": "40",
+    "grpo.temperature": "1.6",  # so that not every sum comes out right, which would leave GRPO nothing to learn
     "grpo.eval_every": "2", "grpo.eval_problems": "2", "grpo.checkpoint_every": "1",
     "rejection.problems": "6", "rejection.solutions_per_problem": "4", "rejection.max_tokens": "40",
     "distill.epochs": "2", "evaluate.problems": "6", "evaluate.max_tokens": "24", "evaluate.base_shots": "1",

@@ -19,9 +19,10 @@ LEVELS = [
     ["training"],
     ["distillation"],
     ["recipe"],
-    ["runfolder", "cards"],
+    ["provenance"],
+    ["runfolder", "cards", "preflight"],
     ["summary"],
-    ["pipeline", "pretraining", "report", "serve"],
+    ["pipeline", "pretraining", "report", "serve", "reproduce"],
     ["cli"],
     ["__main__"],
 ]

@@ -15,11 +15,12 @@ from reasonwright.types import UserError
 if TYPE_CHECKING:
     from reasonwright.pipeline import Pipeline
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, DIFFERS, INTERRUPTED = 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 a bug."""
+    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 3 a run that was not
+    reproduced, 130 interrupted, 1 a bug."""
     parser = _parser()
     arguments, overrides = parser.parse_known_args(argv)
     if overrides and not hasattr(arguments, "recipe"):
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def recipe_command(name: str, help: str, function, starts: bool = False) -> None:
+    def recipe_command(name: str, help: str, function, starts: bool = False, checks: bool = False) -> None:
         command = commands.add_parser(
             name,
             help=help,
@@ -64,11 +65,16 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
             )
+        if checks:
+            command.add_argument(
+                "--force", action="store_true", help="start GRPO though the pre-flight calls it doomed"
+            )
         command.set_defaults(command=function)
 
-    recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run)
+    recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run, checks=True)
+    recipe_command("check", "Pre-flight: would GRPO learn anything? Samples 32 problems.", _check, starts=True)
     recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
-    recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True)
+    recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True, checks=True)
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
     recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
 
@@ -93,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
     evaluate.set_defaults(command=_evaluate)
+
+    reproduce = commands.add_parser("reproduce", help="Run a finished run's recipe again and compare.")
+    reproduce.add_argument("run", type=Path, metavar="RUN")
+    reproduce.add_argument("--out", type=Path, help="the new run folder (default: RUN-reproduced)")
+    reproduce.set_defaults(command=_reproduce)
 
     report = commands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
@@ -129,7 +140,7 @@ def temperature(text: str) -> float:
     return float(text)
 
 
-def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False) -> None:
+def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False, opens: bool = True) -> None:
     """Read the recipe, refuse what cannot work, take the folder, do the work."""
     from reasonwright.recipe import load_recipe
 
@@ -139,10 +150,11 @@ def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False) -> 
     from reasonwright.pipeline import Pipeline
     from reasonwright.runfolder import locked, open_run
 
-    pipeline = Pipeline(recipe, folder)
+    pipeline = Pipeline(recipe, folder, force=getattr(arguments, "force", False))
     pipeline.check(getattr(arguments, "start", None), all_stages)
     with locked(folder):
-        open_run(folder, recipe)
+        if opens:
+            open_run(folder, recipe)
         work(pipeline)
 
 
@@ -154,6 +166,11 @@ def _run(arguments: argparse.Namespace) -> None:
         print(f"report: {build_report(pipeline.folder)}")
 
     _pipeline(arguments, work, all_stages=True)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Opens no run, so that the recipe can still be mended."""
+    _pipeline(arguments, lambda pipeline: pipeline.preflight(arguments.start), opens=False)
 
 
 def _sft(arguments: argparse.Namespace) -> None:
@@ -197,6 +214,21 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         out=arguments.out,
     )
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from reasonwright.reproduce import compare_runs, say_comparison
+
+    run = arguments.run.resolve()
+    if not (run / "summary.json").exists():
+        raise UserError(f"{arguments.run} is no finished run: it has no summary.json")
+    again = (arguments.out or run.with_name(run.name + "-reproduced")).resolve()
+    if again == run:
+        raise UserError(f"--out {arguments.out} is the run itself: choose another folder")
+    whole = argparse.Namespace(recipe=run / "recipe.yaml", overrides=[], out=again, force=True)
+    _run(whole)
+    if not say_comparison(compare_runs(run, again)):
+        sys.exit(DIFFERS)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
+from reasonwright.preflight.check import check_data, check_policy
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
@@ -48,8 +49,8 @@ ARTICLE_EXAMPLES = (
 class Pipeline:
     """One run. Each method is a stage: it does nothing where its folder says that it is done."""
 
-    def __init__(self, recipe: Recipe, folder: Path):
-        self.recipe, self.folder = recipe, folder
+    def __init__(self, recipe: Recipe, folder: Path, force: bool = False):
+        self.recipe, self.folder, self.force = recipe, folder, force
         self.device = pick_device(recipe.device)
 
     def check(self, start: str | None = None, all_stages: bool = False) -> None:
@@ -60,7 +61,7 @@ class Pipeline:
                 resolve_model(model)
         for task in (recipe.task, *recipe.evaluate.also):
             load_task(task, skip_bad_rows=recipe.skip_bad_rows)
-        RewardScorer(**recipe.grpo.reward.model_dump(), max_tokens=recipe.grpo.max_tokens)
+        self._scorer()
         counts = {
             "sft.rows": recipe.sft.rows,
             "grpo.problems": recipe.grpo.problems,
@@ -70,6 +71,10 @@ class Pipeline:
         missing = [key for key, count in counts.items() if count is None]
         if all_stages and missing and is_endless(recipe.task):
             raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
+        if all_stages and not stage_done(self.folder / "sft"):
+            found = check_data(recipe, recipe.model, ChatFormat(load_tokenizer(recipe.model)))
+            found.say_mends()
+            found.refuse(self.force)
 
     def run(self) -> dict[str, Any]:
         """All stages, then summary.json and the table; the summary."""
@@ -86,6 +91,12 @@ class Pipeline:
         console.print(results_table(summary))
         return summary
 
+    def preflight(self, model: str | None = None) -> None:
+        """`reasonwright check`: GRPO from `model`, from sft/, or from the base where that is not trained yet."""
+        before_sft = model is None and not stage_done(self.folder / "sft")
+        start = model or (self.recipe.model if before_sft else self.stage_model("sft"))
+        self._preflight(start, *self._load(start), before_sft)
+
     # -- the stages ------------------------------------------------------------------------------------------------
 
     def sft(self) -> None:
@@ -100,9 +111,10 @@ class Pipeline:
             return
         start = model or self.stage_model("sft")
         policy, chat = self._load(start)
-        score = RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
-        pool = self.problems("rl", settings.problems)
-        problems, held_out = hold_out(pool, settings.eval_problems if settings.eval_every else 0)
+        score = self._scorer()
+        problems, held_out = self._grpo_problems()
+        if not self._grpo_begun():  # what was begun was checked
+            self._preflight(start, policy, chat)
 
         def evaluate() -> float:
             result, _ = evaluate_model(
@@ -218,6 +230,27 @@ class Pipeline:
 
     def _load(self, spec: str) -> tuple[Any, ChatFormat]:
         return load_model(spec, device=self.device), ChatFormat(load_tokenizer(spec))
+
+    def _scorer(self) -> RewardScorer:
+        settings = self.recipe.grpo
+        return RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
+
+    def _grpo_problems(self) -> tuple[list[Problem], list[Problem]]:
+        """(to train on, to measure on during GRPO)."""
+        settings = self.recipe.grpo
+        return hold_out(self.problems("rl", settings.problems), settings.eval_problems if settings.eval_every else 0)
+
+    def _grpo_begun(self) -> bool:
+        return (self.folder / "grpo" / "metrics.jsonl").exists()
+
+    def _preflight(self, start: str, policy: Any, chat: ChatFormat, before_sft: bool = False) -> None:
+        """Refuses a doomed GRPO unless forced. Written to check.json unless that tells of a GRPO that has begun."""
+        problems, _ = self._grpo_problems()
+        found = check_policy(self.recipe, start, policy, chat, problems, self._scorer(), before_sft=before_sft)
+        found.say()
+        if not self._grpo_begun():
+            found.write(self.folder / "check.json", self.force)
+        found.refuse(self.force)
 
     def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
         folder = self.stage_folder(stage)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reasonwright.provenance import inputs
 from reasonwright.recipe import Recipe, differences, load_recipe, save_recipe
 from reasonwright.runlog import read_json, write_json
 from reasonwright.types import UserError
@@ -57,11 +58,25 @@ def open_run(folder: Path, recipe: Recipe) -> None:
         save_recipe(recipe, beside)
         beside.replace(saved)
     if not (folder / "summary.json").exists():  # a finished run keeps the record of what made it
-        write_json(folder / "env.json", environment())
+        made_of = inputs(recipe)
+        _refuse_other_inputs(folder, made_of)
+        write_json(folder / "env.json", environment() | made_of)
+
+
+def _refuse_other_inputs(folder: Path, now: dict[str, Any]) -> None:
+    """A run that goes on must find the problems and models that it was started with."""
+    then = read_json(folder / "env.json") if (folder / "env.json").exists() else {}
+    for kind, each in now.items():
+        for name, value in each.items():
+            if value != then.get(kind, {}).get(name, value):
+                raise UserError(
+                    f"the {kind} of {folder} ({name}) changed since it was started: restore it, or choose another "
+                    "folder with --out"
+                )
 
 
 def environment() -> dict[str, Any]:
-    """Where and with what a run happens; goes to env.json."""
+    """Where and with what a run happens; goes to env.json, beside what `provenance.inputs` says."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

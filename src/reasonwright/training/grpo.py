@@ -32,6 +32,7 @@ from reasonwright.training.rollout import (
     set_kl,
 )
 from reasonwright.training.settings import GRPOSettings
+from reasonwright.training.watch import watch_run
 from reasonwright.types import Batch, LossOutput, Problem
 
 
@@ -58,6 +59,7 @@ def train_grpo(
     start, _ = load_checkpoint(folder / "checkpoints", policy)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         keep_steps_before(folder / name, start)
+    watch = watch_run(folder)
     metrics: dict[str, Any] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, settings.steps, start) as bar:
         for step in range(start, settings.steps):
@@ -76,6 +78,7 @@ def train_grpo(
             if evaluate and settings.eval_every and (step + 1) % settings.eval_every == 0:
                 metrics["eval/accuracy"] = evaluate()
             append_jsonl(folder / "metrics.jsonl", [{"step": step} | metrics])
+            watch({"step": step} | metrics)
             append_jsonl(folder / "rollouts.jsonl", rollout_rows(groups[: settings.logged_groups], step))
             if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
                 save_checkpoint(folder / "checkpoints", policy, step + 1)

@@ -1,0 +1,108 @@
+"""The pre-flight as a whole: findings gathered, printed, written, and a doomed run refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from reasonwright.chat import ChatFormat
+from reasonwright.display import console
+from reasonwright.preflight.findings import Finding, overlap_finding, sample_findings, template_finding
+from reasonwright.preflight.overlap import find_overlap
+from reasonwright.preflight.sample import sample_figures, sample_groups, sampler_gap
+from reasonwright.preflight.template import template_faults
+from reasonwright.provenance import problems_used
+from reasonwright.recipe import Recipe
+from reasonwright.runlog import write_json
+from reasonwright.training.rollout import Scorer, step_seed
+from reasonwright.types import Problem, UserError
+
+TEMPLATE_PROBLEMS = 32
+
+
+@dataclass
+class Preflight:
+    """What was found, of which model."""
+
+    model: str
+    findings: list[Finding]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def doomed(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "doomed"]
+
+    def refuse(self, force: bool) -> None:
+        """Raise UserError with the first reason why GRPO is doomed, if there is one and nobody forces it."""
+        if self.doomed and not force:
+            first = self.doomed[0]
+            raise UserError(
+                f"doomed, so not started: {first.seen}; mend: {first.mend}; or --force starts it all the same"
+            )
+
+    def say(self) -> None:
+        """Print all findings, then the mends."""
+        table = Table(title=f"Pre-flight of GRPO from {self.model}", title_justify="left", show_header=False)
+        for finding in self.findings:
+            table.add_row(finding.check, finding.level, finding.seen)
+        if "pass_rates" in self.figures:
+            rates = ", ".join(f"{bucket}: {count}" for bucket, count in self.figures["pass_rates"].items() if count)
+            table.add_row("groups by pass rate", "", rates)
+        console.print(table)
+        self.say_mends()
+
+    def say_mends(self) -> None:
+        for finding in self.findings:
+            if finding.mend:
+                console.print(f"{finding.level} {finding.check}: {finding.mend}", markup=False)
+
+    def write(self, path: Path, forced: bool) -> None:
+        write_json(path, asdict(self) | {"doomed": bool(self.doomed), "forced": forced and bool(self.doomed)})
+
+
+def check_data(recipe: Recipe, model: str, chat: ChatFormat, vocabulary: int | None = None) -> Preflight:
+    """What can be checked without weights: the template's round trip, and training against evaluation.
+
+    `vocabulary` as in `template_faults`.
+    """
+    used = problems_used(recipe)
+    training = [p for use in ("sft", "grpo", "rejection") for p in used.get(use, [])]
+    evaluation = [p for use, problems in used.items() if use.startswith("evaluate") for p in problems]
+    found = Preflight(model, [template_finding(template_faults(chat, training[:TEMPLATE_PROBLEMS], vocabulary))])
+    if training and evaluation:
+        overlap = find_overlap([p.question for p in training], [p.question for p in evaluation])
+        found.findings.append(overlap_finding(overlap))
+        found.figures["overlap"] = asdict(overlap)
+    return found
+
+
+def check_policy(
+    recipe: Recipe,
+    start: str,
+    policy: Any,
+    chat: ChatFormat,
+    problems: Sequence[Problem],
+    score: Scorer,
+    *,
+    before_sft: bool = False,
+) -> Preflight:
+    """All checks of a GRPO that starts from `policy`, with a sample of what it would meet.
+
+    `before_sft`: the policy is a base that SFT will still change, so its sample dooms nothing.
+    """
+    found = check_data(recipe, start, chat, policy.get_input_embeddings().num_embeddings)
+    groups = sample_groups(policy, chat, problems, score, recipe.grpo, step_seed(recipe.seed, "check"))
+    figures = sample_figures(groups, chat.stop_ids) | {"sampler_gap": sampler_gap(policy, groups, recipe.grpo)}
+    findings = sample_findings(figures, recipe.grpo)
+    if before_sft:
+        findings = [replace(f, level="bad") if f.level == "doomed" else f for f in findings]
+    if not math.isfinite(figures["sampler_gap"]):
+        figures["sampler_gap"] = None  # JSON has no word for it
+    found.findings += findings
+    found.figures |= figures
+    return found
