@@ -57,7 +57,8 @@ def weights_of(run: Path) -> dict[str, bytes]:
 def test_the_folder_is_complete(run: Path):
     names = {p.name for p in run.iterdir()} - {".lock"}
     assert names == {
-        "recipe.yaml", "env.json", "sft", "grpo", "rejection", "distill", "eval", "summary.json", "report.html"
+        "recipe.yaml", "env.json", "sft", "grpo", "rejection", "distill", "eval", "summary.json", "report.html",
+        "check.json",
     }  # fmt: skip
     assert {p.name for p in (run / "rejection").iterdir()} == {
         "solutions.jsonl", "kept.jsonl", "stats.json", "stage.json"

@@ -73,7 +73,7 @@ class Pipeline:
             raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
         if all_stages and not stage_done(self.folder / "sft"):
             found = check_data(recipe, recipe.model, ChatFormat(load_tokenizer(recipe.model)))
-            found.say_mends()
+            found.say_bad()
             found.refuse(self.force)
 
     def run(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Pipeline:
         policy, chat = self._load(start)
         score = self._scorer()
         problems, held_out = self._grpo_problems()
-        if not self._grpo_begun():  # what was begun was checked
+        if not (folder / "metrics.jsonl").exists():
             self._preflight(start, policy, chat)
 
         def evaluate() -> float:
@@ -236,19 +236,15 @@ class Pipeline:
         return RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
 
     def _grpo_problems(self) -> tuple[list[Problem], list[Problem]]:
-        """(to train on, to measure on during GRPO)."""
         settings = self.recipe.grpo
         return hold_out(self.problems("rl", settings.problems), settings.eval_problems if settings.eval_every else 0)
 
-    def _grpo_begun(self) -> bool:
-        return (self.folder / "grpo" / "metrics.jsonl").exists()
-
     def _preflight(self, start: str, policy: Any, chat: ChatFormat, before_sft: bool = False) -> None:
-        """Refuses a doomed GRPO unless forced. Written to check.json unless that tells of a GRPO that has begun."""
-        problems, _ = self._grpo_problems()
-        found = check_policy(self.recipe, start, policy, chat, problems, self._scorer(), before_sft=before_sft)
+        """Refuse a doomed GRPO unless forced. A check.json that tells of a GRPO that has begun is kept."""
+        problems, score = self._grpo_problems()[0], self._scorer()
+        found = check_policy(self.recipe, start, policy, chat, problems, score, before_sft=before_sft)
         found.say()
-        if not self._grpo_begun():
+        if not (self.folder / "grpo" / "metrics.jsonl").exists():
             found.write(self.folder / "check.json", self.force)
         found.refuse(self.force)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from reasonwright.chat import ChatFormat
@@ -23,6 +24,7 @@ from reasonwright.training.rollout import Scorer, step_seed
 from reasonwright.types import Problem, UserError
 
 TEMPLATE_PROBLEMS = 32
+COLOURS = {"good": "green", "bad": "yellow", "doomed": "red"}
 
 
 @dataclass
@@ -46,20 +48,21 @@ class Preflight:
             )
 
     def say(self) -> None:
-        """Print all findings, then the mends."""
+        """Print all findings with their mends."""
         table = Table(title=f"Pre-flight of GRPO from {self.model}", title_justify="left", show_header=False)
         for finding in self.findings:
-            table.add_row(finding.check, finding.level, finding.seen)
+            seen = escape(finding.seen) + (f"\n[bold]mend:[/] {escape(finding.mend)}" if finding.mend else "")
+            table.add_row(finding.check, f"[{COLOURS[finding.level]}]{finding.level}[/]", seen)
         if "pass_rates" in self.figures:
             rates = ", ".join(f"{bucket}: {count}" for bucket, count in self.figures["pass_rates"].items() if count)
             table.add_row("groups by pass rate", "", rates)
         console.print(table)
-        self.say_mends()
 
-    def say_mends(self) -> None:
+    def say_bad(self) -> None:
+        """Print what is not good, a line each."""
         for finding in self.findings:
-            if finding.mend:
-                console.print(f"{finding.level} {finding.check}: {finding.mend}", markup=False)
+            if finding.level == "bad":
+                console.print(f"warning: {finding.seen}; mend: {finding.mend}", markup=False)
 
     def write(self, path: Path, forced: bool) -> None:
         write_json(path, asdict(self) | {"doomed": bool(self.doomed), "forced": forced and bool(self.doomed)})
