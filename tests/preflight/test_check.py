@@ -63,8 +63,8 @@ def test_a_run_that_can_learn(tmp: Path, sft: str, capsys: pytest.CaptureFixture
     assert saved["model"] == sft
     assert (saved["doomed"], saved["forced"]) == (False, False)
     figures = saved["figures"]
-    assert (figures["groups"], figures["completions"]) == (6, 24)  # two of the eight problems are held out
-    assert sum(figures["pass_rates"].values()) == 6
+    assert (figures["groups"], figures["completions"]) == (32, 128)
+    assert sum(figures["pass_rates"].values()) == 32
     assert 0 < figures["accuracy"] < 1
     assert figures["ends"] == 1 - figures["truncated"]
     assert figures["sampler_gap"] < 1e-4
@@ -85,8 +85,16 @@ def test_too_few_tokens(tmp: Path, sft: str, capsys: pytest.CaptureFixture[str])
 def test_all_is_right_already(tmp: Path, sft: str):
     found = check(tmp, sft, "known", 2, **{"grpo.temperature": "0.5"})
     assert levels(found) == {"gradient": "doomed"}
-    assert "0 of 6 groups carry signal" in found["gradient"]["seen"]
+    assert "0 of 32 groups carry signal" in found["gradient"]["seen"]
     assert "harder problems" in found["gradient"]["mend"]
+
+
+def test_each_problem_is_always_right_or_always_wrong(tmp: Path, sft: str):
+    """Half of the gold answers are off by one."""
+    rows = [{"question": p.question, "answer": str(int(p.answer) + i % 2)} for i, p in enumerate(SUMS)]
+    found = check(tmp, sft, "half", 2, task=write(tmp / "half-task", rl=rows), **{"grpo.temperature": "0.5"})
+    assert levels(found) == {"gradient": "doomed"}
+    assert "raise grpo.temperature" in found["gradient"]["mend"]
 
 
 def test_nothing_is_right(tmp: Path, sft: str):
@@ -193,14 +201,14 @@ def test_the_figures_of_a_sample(sft: str):
     rates = [sum(r.reward.verdict.strict for r in g.rollouts) for g in groups]
     names = {0: "0", 1: "to 1/4", 2: "to 1/2", 3: "to 3/4", 4: "1"}
     assert figures["pass_rates"] == {"below 1": 0} | {name: rates.count(n) for n, name in names.items()}
-    assert figures["accuracy"] == sum(rates) / 32
-    assert figures["zero_variance"] == sum(rate in (0, 4) for rate in rates) / 8
+    assert figures["accuracy"] == sum(rates) / 128
+    assert figures["zero_variance"] == sum(rate in (0, 4) for rate in rates) / 32
     for group in groups:
         for r in group.rollouts:
             r.completion = replace(r.completion, token_ids=r.completion.token_ids[:-1], finish_reason="length")
     cut = sample_figures(groups, chat.stop_ids)
     assert (cut["truncated"], cut["ends"]) == (1, 0)
-    assert cut["ran_on"] == sum(r.reward.verdict.extracted is not None for g in groups for r in g.rollouts) / 32
+    assert cut["ran_on"] == sum(r.reward.verdict.extracted is not None for g in groups for r in g.rollouts) / 128
     first = sample_findings(cut | {"sampler_gap": 0.0}, SETTINGS)[0]
     assert (first.level, first.mend) == ("doomed", "teach the model to stop: more SFT, before GRPO is tried")
 

@@ -20,6 +20,8 @@ NO_SIGNAL = 0.97
 """Share of groups whose completions all get the same outcome, so that their gradient is 0; of 32, not one is left."""
 LITTLE_SIGNAL = 0.75
 """Three quarters of the sampling for nothing."""
+MOSTLY = 0.9
+"""Share of right (or wrong) completions that explains why groups are all alike."""
 FORM_MISSING = 0.1
 """Right answers in the wrong form, of all completions: SFT teaches form at a fraction of GRPO's cost."""
 GAP_BAD = 1e-3
@@ -78,12 +80,19 @@ def _signal(figures: dict[str, Any], settings: GRPOSettings) -> Finding:
     if figures["zero_variance"] < LITTLE_SIGNAL:
         return Finding("gradient", "good", seen)
     level: Level = "doomed" if figures["zero_variance"] > NO_SIGNAL else "bad"
-    if figures["accuracy"] > 0.5:
-        return Finding("gradient", level, seen, "nearly all is right already: give harder problems, or leave GRPO out")
+    return Finding("gradient", level, seen, _signal_mend(figures))
+
+
+def _signal_mend(figures: dict[str, Any]) -> str:
+    if figures["accuracy"] > MOSTLY:
+        return "nearly all is right already: give harder problems, or leave GRPO out"
     if figures["accuracy_lenient"] >= figures["accuracy"] + FORM_MISSING:
-        return Finding("gradient", level, seen, "right answers lack the form: more SFT (rows or epochs) before GRPO")
-    mend = "nearly nothing is right: give easier problems, a better model to start from, or a larger grpo.group_size"
-    return Finding("gradient", level, seen, mend)
+        return "right answers lack the form: more SFT (rows or epochs) before GRPO"
+    if figures["accuracy"] < 1 - MOSTLY:
+        return (
+            "nearly nothing is right: give easier problems, a better model to start from, or a larger grpo.group_size"
+        )
+    return "each problem is always right or always wrong: raise grpo.temperature or grpo.group_size"
 
 
 def _form(figures: dict[str, Any]) -> Finding:

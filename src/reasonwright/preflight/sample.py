@@ -26,9 +26,9 @@ BUCKETS = ("0", "to 1/4", "to 1/2", "to 3/4", "below 1", "1")
 def sample_groups(
     model: Any, chat: ChatFormat, problems: Sequence[Problem], score: Scorer, settings: GRPOSettings, seed: int
 ) -> list[RolloutGroup]:
-    """`PROBLEMS` groups (or as many as there are problems), by the code that training samples with."""
+    """`PROBLEMS` groups by the code that training samples with; where there are fewer problems they come again."""
     loss = settings.loss.model_copy(update={"dynamic_sampling": False})
-    once = settings.model_copy(update={"problems_per_step": min(PROBLEMS, len(problems)), "loss": loss})
+    once = settings.model_copy(update={"problems_per_step": PROBLEMS, "loss": loss})
     groups, _ = rollout(NativeSampler(model, chat), chat, problems, score, once, seed, step=0)
     return groups
 

@@ -109,11 +109,9 @@ def _zero_variance(rows: Rows) -> str | None:
     share = _last(rows, "zero_variance")
     if share is None or share < ZERO_VARIANCE:
         return None
-    if (_last(rows, "accuracy") or 0.0) > 0.5:
-        mend = "all right already: stop here, or give harder problems"
-    else:
-        mend = "all wrong: give easier problems, a larger group_size, or more SFT before"
-    return f"{share:.0%} of groups carry no signal, being {mend}"
+    right = _last(rows, "accuracy") or 0.0
+    mend = "stop here, or give harder problems" if right > 0.5 else "give easier problems or a larger group_size"
+    return f"{share:.0%} of groups carry no signal, with {right:.0%} of all completions right: {mend}"
 
 
 def _hacking(rows: Rows) -> str | None:
