@@ -12,7 +12,8 @@ from toy import write_task
 
 SMOKE = ROOT / "recipes" / "smoke.yaml"
 SETTINGS = {
-    "sft.rows": "null", "sft.epochs": "140", "sft.batch_size": "8", "sft.eval_every": "0", "sft.optim.lr": "1e-2",
+    "model": "embedded:tiny", "sft.rows": "null", "sft.epochs": "140", "sft.batch_size": "8", "sft.eval_every": "0",
+    "sft.optim.lr": "1e-2",
     "grpo.problems": "null", "grpo.steps": "4", "grpo.problems_per_step": "4", "grpo.max_tokens": "40",
     "grpo.temperature": "1.6",  # so that not every sum comes out right, which would leave GRPO nothing to learn
     "grpo.eval_every": "2", "grpo.eval_problems": "2", "grpo.checkpoint_every": "1",

@@ -154,6 +154,7 @@ def test_the_base_before_sft_dooms_nothing(tmp: Path):
     """What its sample shows, SFT is there to mend."""
     found = check(tmp, None, "base", **{"grpo.max_tokens": "4"})
     assert levels(found) == {"truncated": "bad", "end of turn": "bad", "gradient": "bad"}
+    assert read_json(tmp / "base" / "check.json")["before_sft"]
     assert not (tmp / "base" / "recipe.yaml").exists()
 
 

@@ -34,6 +34,8 @@ class Preflight:
     model: str
     findings: list[Finding]
     figures: dict[str, Any] = field(default_factory=dict)
+    before_sft: bool = False
+    """Of a base that SFT will still change, so that its sample dooms nothing."""
 
     @property
     def doomed(self) -> list[Finding]:
@@ -49,7 +51,8 @@ class Preflight:
 
     def say(self) -> None:
         """Print all findings with their mends."""
-        table = Table(title=f"Pre-flight of GRPO from {self.model}", title_justify="left", show_header=False)
+        title = f"Pre-flight of GRPO from {self.model}{', which SFT will still change' if self.before_sft else ''}"
+        table = Table(title=escape(title), title_justify="left", show_header=False)
         for finding in self.findings:
             seen = escape(finding.seen) + (f"\n[bold]mend:[/] {escape(finding.mend)}" if finding.mend else "")
             table.add_row(finding.check, f"[{COLOURS[finding.level]}]{finding.level}[/]", seen)
@@ -94,10 +97,7 @@ def check_policy(
     *,
     before_sft: bool = False,
 ) -> Preflight:
-    """All checks of a GRPO that starts from `policy`, with a sample of what it would meet.
-
-    `before_sft`: the policy is a base that SFT will still change, so its sample dooms nothing.
-    """
+    """All checks of a GRPO that starts from `policy`, with a sample of what it would meet."""
     found = check_data(recipe, start, chat, policy.get_input_embeddings().num_embeddings)
     groups = sample_groups(policy, chat, problems, score, recipe.grpo, step_seed(recipe.seed, "check"))
     figures = sample_figures(groups, chat.stop_ids) | {"sampler_gap": sampler_gap(policy, groups, recipe.grpo)}
@@ -108,4 +108,5 @@ def check_policy(
         figures["sampler_gap"] = None  # JSON has no word for it
     found.findings += findings
     found.figures |= figures
+    found.before_sft = before_sft
     return found
