@@ -38,7 +38,7 @@ ROWS = 2
 SETTINGS = {
     "sft.rows": ROWS, "sft.epochs": 45, "sft.batch_size": ROWS, "sft.eval_every": 0, "sft.checkpoint_every": 50,
     "sft.optim.lr": "1e-2", "grpo.problems": ROWS, "grpo.steps": 2, "grpo.problems_per_step": 2,
-    "grpo.group_size": 3, "grpo.max_tokens": 80, "grpo.temperature": 0.3, "grpo.eval_every": 0,
+    "grpo.group_size": 2, "grpo.max_tokens": 80, "grpo.temperature": 0.3, "grpo.eval_every": 0,
     "rejection.problems": ROWS, "rejection.temperature": 0.3,
     "rejection.solutions_per_problem": 4, "rejection.max_tokens": 80, "distill.epochs": 2, "distill.batch_size": 2,
     "evaluate.problems": 2, "evaluate.max_tokens": 6, "evaluate.base_shots": 1, "evaluate.also": "[]",
