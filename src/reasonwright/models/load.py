@@ -15,6 +15,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
+from reasonwright.models.attention import prepare
 from reasonwright.types import UserError
 
 EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student", "tiny")}
@@ -123,7 +124,7 @@ def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.flo
     if info["missing_keys"] or info["mismatched_keys"]:
         missing = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
         raise UserError(f"model {spec!r}: weights missing or of another shape: {', '.join(missing[:5])}")
-    return model.to(device)
+    return prepare(model).to(device)
 
 
 @contextlib.contextmanager
