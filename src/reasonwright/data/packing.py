@@ -122,9 +122,9 @@ def pack(
             else:
                 later.append(i)
         batch = _empty(len(rows), capacity, sequences)
-        for b, row in enumerate(rows):
+        for b, indices in enumerate(rows):
             at = 0
-            for segment, i in enumerate(row, start=1):
+            for segment, i in enumerate(indices, start=1):
                 at = _place(batch, b, at, segment, i, sequences[i], weights[i], loss_on)
         batches.append(batch)
         waiting = later
@@ -200,16 +200,18 @@ def _flat_batch(
 
 
 def _empty(rows: int, width: int, sequences: Sequence[TokenSequence]) -> Batch:
-    shape = (rows, width)
+    def ints() -> torch.Tensor:
+        return torch.zeros(rows, width, dtype=torch.long)
+
     return Batch(
-        **{
-            name: torch.zeros(shape, dtype=torch.long)
-            for name in ("input_ids", "position_ids", "segment_ids", "targets")
-        },
-        sequence_ids=torch.full(shape, -1),
-        loss_mask=torch.zeros(shape, dtype=torch.bool),
-        weights=torch.zeros(shape),
-        sampler_logprobs=torch.zeros(shape) if sequences[0].sampler_logprobs is not None else None,
+        input_ids=ints(),
+        position_ids=ints(),
+        segment_ids=ints(),
+        targets=ints(),
+        loss_mask=torch.zeros(rows, width, dtype=torch.bool),
+        sequence_ids=ints().fill_(-1),
+        weights=torch.zeros(rows, width),
+        sampler_logprobs=torch.zeros(rows, width) if sequences[0].sampler_logprobs is not None else None,
     )
 
 

@@ -140,7 +140,7 @@ class _Take(torch.autograd.Function):
         return F.embedding(index, x)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor):  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor):
         back, kept = ctx.saved_tensors
         grad = F.embedding(back, grad)
         return (grad if kept is None else grad * kept.to(grad.dtype)), None, None, None
