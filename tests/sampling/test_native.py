@@ -132,13 +132,14 @@ def test_requests_may_repeat_a_key(chat):
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "gpt2"])
-def test_taking_finished_rows_out_changes_nothing(kind, chat, monkeypatch):
+def test_when_rows_enter_and_leave_changes_nothing(kind, chat, monkeypatch):
     early = ChatFormat(chatml_tags())
     early.stop_ids = frozenset(range(0, V, 12))  # about one token in twelve ends the turn
     model, results = toy_model(kind), []
-    for share in (0.0, 0.5, 0.75, 1.0):
-        monkeypatch.setattr("reasonwright.sampling.native.COMPACT_BELOW", share)
-        results.append([[c.token_ids for c in g] for g in completions(model, early, ragged_requests(6), n=6)])
+    for max_rows, refill in ((512, 0.25), (7, 0.0), (7, 0.5), (20, 1.0), (1, 0.25)):
+        monkeypatch.setattr("reasonwright.sampling.native.REFILL_AT", refill)
+        groups = completions(model, early, ragged_requests(6), max_rows, n=6)
+        results.append([[c.token_ids for c in g] for g in groups])
     assert all(result == results[0] for result in results)
     lengths = {len(ids) for group in results[0] for ids in group}
     assert len(lengths) > 8  # rows did end at many different steps
