@@ -79,7 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
-    evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="Accuracy of models on a task, with intervals and paired differences.",
+        description="Greedy accuracy, strict and lenient; with --samples also average@k, pass@k and maj@k. 95 % "
+        "intervals, models compared in pairs. Answers are kept (in $REASONWRIGHT_CACHE, else ~/.cache/reasonwright): "
+        "the same again is read, not sampled, and what was stopped goes on.",
+    )
     evaluate.add_argument("models", nargs="+", metavar="MODEL")
     evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
     evaluate.add_argument("--problems", type=_at_least(1), default=1000, help="at most so many (default: 1000)")
@@ -88,7 +94,16 @@ def _parser() -> argparse.ArgumentParser:
         "--shots", type=_at_least(0), default=0, help="worked examples before the question, with --mode cot"
     )
     evaluate.add_argument("--max-tokens", type=_at_least(1), default=512)
-    evaluate.add_argument("--seed", type=int, default=0, help="of the problems that a generator makes")
+    evaluate.add_argument(
+        "--samples", type=_at_least(1), metavar="K", help="also sample K answers a problem: average@K, pass@k, maj@k"
+    )
+    evaluate.add_argument("--temperature", type=temperature, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--top-p", type=float, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the samples, and of problems that a generator makes")
+    evaluate.add_argument("--fresh", action="store_true", help="ask again, whatever was kept")
+    evaluate.add_argument(
+        "--via-lm-eval", action="store_true", help="have lm-evaluation-harness ask too, and explain differences"
+    )
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
@@ -184,17 +199,31 @@ def _pretrain(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.evaluation.command import evaluate_models
+    from reasonwright.evaluation.evaluate import Asking
 
+    asking = Asking(arguments.max_tokens, arguments.mode)
+    sampling = None
+    if arguments.samples:
+        sampling = Asking(
+            arguments.max_tokens,
+            arguments.mode,
+            samples=arguments.samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            seed=arguments.seed,
+        )
     evaluate_models(
         arguments.models,
+        asking,
+        sampling,
         task=arguments.task,
         count=arguments.problems,
-        mode=arguments.mode,
         shots=arguments.shots,
-        max_tokens=arguments.max_tokens,
         seed=arguments.seed,
         skip_bad_rows=arguments.skip_bad_rows,
         device=arguments.device,
+        fresh=arguments.fresh,
+        via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
     )
 
