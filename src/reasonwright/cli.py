@@ -52,10 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def recipe_command(name: str, help: str, function, starts: bool = False) -> None:
+    def recipe_command(name: str, help: str, function, starts: bool = False) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=help,
+            allow_abbrev=False,  # --seed is a recipe's key and not short for --seeds
             description=help + " Any key of the recipe can be set as --KEY VALUE, such as --grpo.steps 20.",
         )
         command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
@@ -65,12 +66,17 @@ def _parser() -> argparse.ArgumentParser:
                 "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
             )
         command.set_defaults(command=function)
+        return command
 
     recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run)
     recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
     recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True)
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
     recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
+
+    ablate = recipe_command("ablate", "Controls: GRPO against the same with one thing changed, in one table.", _ablate)
+    ablate.add_argument("--arms", metavar="A,B,…", help="such as random_reward,no_kl (default: all that are possible)")
+    ablate.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the recipe's)")
 
     pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
@@ -185,6 +191,22 @@ def _sample(arguments: argparse.Namespace) -> None:
 
 def _distill(arguments: argparse.Namespace) -> None:
     _pipeline(arguments, lambda pipeline: pipeline.distill())
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    folder = arguments.out or Path("runs") / recipe.name
+    _prepare_libraries()
+    from reasonwright.ablate import Ablation
+    from reasonwright.runfolder import locked
+
+    arms = arguments.arms.split(",") if arguments.arms else None
+    ablation = Ablation(recipe, folder, arms, arguments.seeds)
+    ablation.check()
+    with locked(folder):
+        ablation.run()
 
 
 def _pretrain(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reasonwright.evaluation.intervals import wilson
 
-RESAMPLES = 10_000
+RESAMPLES = 5_000
 _AT_ONCE = 500
 
 Interval = tuple[float, float]
