@@ -172,6 +172,10 @@ def test_evaluate_several_models(tmp_path: Path, capsys: pytest.CaptureFixture[s
     one, other = ((tmp_path / "out" / f"{i}-embedded-tiny.jsonl").read_text() for i in (0, 1))
     assert one == other
     assert one.count("\n") == 3
+    main(["evaluate", "embedded:tiny", *common, "--problems", "3"])
+    assert "embedded:tiny: 3/3 from" in capsys.readouterr().out
+    main(["evaluate", "embedded:tiny", *common, "--problems", "3", "--fresh"])
+    assert "embedded:tiny: 3/3 in" in capsys.readouterr().out
     main(["evaluate", "embedded:tiny", *common, "--mode", "cot", "--shots", "2"])
     assert "there is no task" in refused(capsys, "evaluate", "embedded:tiny", "--task", "nothing")
     assert "no such folder" in refused(capsys, "evaluate", "nowhere", *common)

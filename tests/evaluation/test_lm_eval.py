@@ -53,6 +53,13 @@ def test_the_reason_is_the_first_thing_that_differs(other: dict, why: str, detai
     assert detail in difference["detail"]
 
 
+def test_a_right_answer_outside_the_form_is_said_to_be_one():
+    row = ours("The answer is 7.", False) | {"lenient": True}
+    (difference,) = explain([row], [theirs("The answer is 7.", True)])["differ"]
+    assert (difference["why"], difference["ours"], difference["lm_eval"]) == ("extraction", False, True)
+    assert difference["detail"] == "'7' is right, but here the whole form is asked for as well"
+
+
 @pytest.mark.skipif(HARNESS, reason="lm-eval is installed")
 def test_without_the_harness_it_is_refused_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     with pytest.raises(SystemExit):

@@ -189,6 +189,11 @@ def _why(row: Row, other: dict[str, Any], form: str) -> dict[str, str]:
         if said.startswith(heard) or heard.startswith(said):
             return {"why": "truncation", "detail": f"{len(said)} characters here, {len(heard)} there"}
         return {"why": "decoding", "detail": f"texts part: {_first_difference(said, heard)}"}
+    if form == "strict" and row["lenient"] and not row["strict"]:
+        return {
+            "why": "extraction",
+            "detail": f"{row['gold']!r} is right, but here the whole form is asked for as well",
+        }
     there = other[f"{form} extracted"]
     return {
         "why": "extraction",
