@@ -22,6 +22,7 @@ LEVELS = [
     ["runfolder", "cards"],
     ["summary"],
     ["pipeline", "pretraining", "report", "serve"],
+    ["ablate"],
     ["cli"],
     ["__main__"],
 ]

@@ -24,7 +24,7 @@ from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.summary import MODELS, results_table, summarise
+from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
 from reasonwright.training.grpo import train_grpo
@@ -84,6 +84,8 @@ class Pipeline:
         self.examples()
         summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))
+        if summary["paired"]:
+            console.print(paired_table(summary))
         return summary
 
     # -- the stages ------------------------------------------------------------------------------------------------
@@ -269,7 +271,8 @@ class Pipeline:
             return
         settings = self.recipe.evaluate
         source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
-        problems = source.problems("eval", settings.problems, self.recipe.seed)
+        seed = self.recipe.seed if settings.seed is None else settings.seed
+        problems = source.problems("eval", settings.problems, seed)
         model, chat = self._load(self.stage_model(stage))
         mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
         with Bar(f"evaluate {name}", len(problems)) as bar:

@@ -194,5 +194,7 @@ class EvalResult:
     truncated: float
     """Share of completions cut at max_tokens."""
     seconds: float
-    by_difficulty: dict[str, dict[str, float]]
-    """{"3": {"n": 125, "accuracy": 0.6, "accuracy_lenient": 0.62, "mean_tokens": 80.2}}."""
+    by_difficulty: dict[str, dict[str, Any]]
+    """{"3": {"n": 125, "accuracy": 0.6, "accuracy_lenient": 0.62, "ci95": (0.51, 0.68), "mean_tokens": 80.2}}."""
+    by_length: dict[str, dict[str, Any]]
+    """The same by the thought's length in tokens: {"33-64": {…}}; answers without a thought are in no bin."""

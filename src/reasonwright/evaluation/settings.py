@@ -10,6 +10,9 @@ from reasonwright.settings import Settings
 class EvaluateSettings(Settings):
     problems: int | None = Field(1000, ge=1)
     """Held-out problems, the same for every model; all where null."""
+    seed: int | None = None
+    """Of the problems that a generator makes; the recipe's where null. Runs of several seeds are compared in pairs on
+    the problems of one."""
     max_tokens: int = Field(512, ge=1)
     """Longest answer; what is longer is cut."""
     base_shots: int = Field(4, ge=0)
