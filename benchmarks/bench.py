@@ -105,9 +105,8 @@ def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any
 
 
 def show(name: str, beta: float, r: dict[str, Any]) -> None:
-    print(
-        f"\n{name} ({r['parameters']:,} parameters), KL {'on' if beta else 'off'}, {r['work']}, {r['threads']} thread(s)"
-    )
+    kl = "on" if beta else "off"
+    print(f"\n{name} ({r['parameters']:,} parameters), KL {kl}, {r['work']}, {r['threads']} thread(s)")
     print("| | step s | sampling s | sampled tokens/s | trained tokens/s | peak MiB |\n|---|---|---|---|---|---|")
     for side in SIDES:
         f = r[side]
