@@ -8,13 +8,12 @@ rw=.venv/bin/reasonwright
 while read -r name settings; do
     # shellcheck disable=SC2086
     $rw grpo recipes/demo.yaml --from "$sft" --out "runs/sweep/$name" --seed 0 --grpo.steps "$steps" \
-        --grpo.eval_problems 512 --grpo.problems 2560 $settings
+        --grpo.eval_every 15 --grpo.eval_problems 256 --grpo.problems 2304 $settings
 done <<'SETTINGS'
-lr-5e-5   --grpo.optim.lr 5e-5
-lr-1e-4   --grpo.optim.lr 1e-4
-lr-2e-4   --grpo.optim.lr 2e-4
-lr-4e-4   --grpo.optim.lr 4e-4
 lr-1e-3   --grpo.optim.lr 1e-3
+lr-4e-4   --grpo.optim.lr 4e-4
+lr-2e-4   --grpo.optim.lr 2e-4
+lr-5e-5   --grpo.optim.lr 5e-5
 no-kl     --grpo.kl.place none --grpo.optim.lr 4e-4
 kl-0.02   --grpo.kl.beta 0.02 --grpo.optim.lr 4e-4
 dr-grpo   --grpo.loss.variant dr_grpo --grpo.optim.lr 4e-4
