@@ -8,7 +8,7 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.forward import batch_logprobs
-from reasonwright.sampling import SampleRequest, SamplingParams
+from reasonwright.sampling import SampleRequest, SamplingParams, native
 from reasonwright.sampling.native import NativeSampler
 from toy_models import FAST, GENERIC, V, toy_model
 from toy_tokenizers import chatml_tags
@@ -129,6 +129,26 @@ def test_requests_may_repeat_a_key(chat):
     model, request = toy_model("qwen3"), ragged_requests()[0]
     first, second = completions(model, chat, [request, request])
     assert [c.token_ids for c in first] == [c.token_ids for c in second]
+
+
+def test_looking_seldom_at_what_has_ended_changes_nothing(chat, monkeypatch):
+    """As on a GPU: rows that have ended go on for some tokens that nobody gets to see."""
+    early = ChatFormat(chatml_tags())
+    early.stop_ids = frozenset(range(0, V, 12))
+    model, requests = toy_model("qwen3"), ragged_requests(6)
+
+    def run(max_rows: int):
+        done, told = [], []
+        sampler = NativeSampler(model, early, max_rows)
+        groups = sampler.sample(requests, SamplingParams(n=4, max_tokens=21, temperature=0.7), done.append)
+        sampler.sample(requests[:1], SamplingParams(max_tokens=21), on_token=told.append)
+        return [(c.token_ids, c.finish_reason) for g in groups for c in g], sum(done), told
+
+    expected = run(512)
+    assert {reason for _, reason in expected[0]} == {"stop", "length"}
+    monkeypatch.setitem(native.LOOK_EVERY, "cpu", 5)
+    assert run(512) == expected
+    assert run(7) == expected
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "gpt2"])

@@ -24,7 +24,9 @@ CACHE_BYTES = 2 * 2**30
 REFILL_AT = 0.25
 """New rows enter once this share of the places is free: prompts are read faster together."""
 STOP_CHECK_EVERY = 8
-"""Tokens between searches for stop texts, and on a GPU between looks at which rows have ended (a look waits)."""
+"""Tokens between searches for stop texts."""
+LOOK_EVERY = {"cuda": 8}
+"""Tokens between looks at which rows have ended, else 1: on a GPU a look waits for all work before it."""
 
 Progress = Callable[[int], None]
 Job = tuple[int, int]
@@ -68,7 +70,7 @@ class NativeSampler:
         on_token: Callable[[int], None] | None,
     ) -> dict[Job, Completion]:
         device, N, T = self.model.device, len(jobs), params.max_tokens
-        look_every = STOP_CHECK_EVERY if device.type == "cuda" else 1
+        look_every = LOOK_EVERY.get(device.type, 1)
         stop_ids = torch.tensor(sorted(self.chat.stop_ids), device=device)
         places = self._reserve(jobs, requests, params, T + look_every)
         tokens = torch.zeros(N, T, dtype=torch.long, device=device)
@@ -94,7 +96,7 @@ class NativeSampler:
             length[rows] += running
             stopped[rows] |= running & torch.isin(picked, stop_ids)
             looked += 1
-            if on_token:
+            if on_token and bool(running[0]):
                 on_token(int(picked[0]))
             if params.stop and looked % STOP_CHECK_EVERY == 0:
                 stopped[rows] |= self._hit_stop_text(tokens[rows], length[rows].tolist(), params.stop)
