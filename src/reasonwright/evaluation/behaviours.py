@@ -1,4 +1,4 @@
-"""Behaviours of a model's thoughts, measured on its greedy answers: checking, taking back, thinking longer, right steps.
+"""What a model's thoughts do, measured on its greedy answers: checking, taking back, thinking longer, right steps.
 
 `eval/behaviours.json` holds an object for each stage ("base_cot", the control, "sft", "grpo", "student"):
 
@@ -9,7 +9,7 @@ verification, backtracking:
   keyword_rate       share with words such as "let me check" ("wait"), which decide nothing
   minus_base         {difference, ci95}: rate minus the base model's on the same problems; null for the base
   usefulness         {difference, ci95, n_with, n_without, accuracy_with, accuracy_without}: accuracy with minus without
-                     the behaviour, at equal difficulty; null where no difficulty has both
+                     the behaviour, at equal difficulty; null where fewer than 10 thoughts have it, or lack it
   examples           up to three {id, earlier, later}: the two equations
 thinking:
   tokens, steps      mean length of a thought in tokens, and in equations
@@ -42,6 +42,8 @@ from reasonwright.verify.behaviours import BACK_WORDS, CHECK_WORDS, Thought, rea
 Rows = Sequence[dict[str, Any]]
 SAMPLES = 1000
 EXAMPLES = 3
+FEWEST = 10
+"""Thoughts with and without a behaviour from which its usefulness is told: a bootstrap of three is no interval."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def _behaviour(name: str, answers: Thoughts, base: Thoughts | None, W: np.ndarra
 def usefulness(has: np.ndarray, right: np.ndarray, difficulty: np.ndarray, W: np.ndarray) -> dict[str, Any] | None:
     """Accuracy with minus without, over strata of equal difficulty weighted by n1 n0 / (n1 + n0) (Mantel-Haenszel;
     Greenland & Robins 1985, Biometrics 41:55). Not a causal claim: see `causal` for one."""
+    if min(has.sum(), (1 - has).sum()) < FEWEST:
+        return None
     level = np.where(np.isnan(difficulty), -1, difficulty)
     total = np.zeros(len(W) + 1)
     weight = np.zeros(len(W) + 1)
@@ -139,7 +143,11 @@ def _examples(name: str, answers: Thoughts) -> list[dict[str, str]]:
         for i, j in pairs[:1]:
             earlier, later = thought.equations[i], thought.equations[j]
             found.append(
-                {"id": id_, "earlier": thought.text[earlier.start : earlier.end], "later": thought.text[later.start : later.end]}
+                {
+                    "id": id_,
+                    "earlier": thought.text[earlier.start : earlier.end],
+                    "later": thought.text[later.start : later.end],
+                }
             )
     return found[:EXAMPLES]
 

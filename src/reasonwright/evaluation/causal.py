@@ -22,20 +22,22 @@ last_step, earlier_step, cut, removed:
 tts                   {last_step, earlier_step: {n, mean, ci95, high_share}}
 ```
 
-`tts` is the true-thinking score (arXiv:2510.24941): half of |S1(1) - S0(1)| + |S1(0) - S0(0)|, where S is the probability
-of the answer when it is asked for right after the step, the step is intact (1) or its result wrong (0), and so are
-the results before it (in brackets). `high_share` counts 0.7 and more. After an early step a small model has no answer
-yet whatever the step says, so its score there is low even where `earlier_step` shows that the number is carried on.
+`tts` is the true-thinking score (arXiv:2510.24941): half of |S1(1) - S0(1)| + |S1(0) - S0(0)|, where S is the
+probability of the answer when it is asked for right after the step, the step is intact (1) or its result wrong (0),
+and so are the results before it (in brackets). `high_share` counts 0.7 and more. After an early step a small model
+has no answer yet whatever the step says: its score there is low even where `earlier_step` shows that it is carried on.
 
 Texts are tokenised again here, since edits are made in the text; this is measurement, nothing is trained on it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -70,7 +72,6 @@ class Case:
     thought: Thought
     steps: list[int]
     """The equations that lead to the answer."""
-    rng: Random
 
 
 def causal_check(
@@ -84,28 +85,28 @@ def causal_check(
     shots: Sequence[tuple[str, str, str]] = (),
 ) -> dict[str, Any] | None:
     """The figures above for the first `count` suitable rows of an evaluation in the same mode; None where none is."""
-    cases = [case for row in rows if row["lenient"] and (case := _case(chat, row, mode, shots))][:count]
+    suitable = (case for row in rows if row["lenient"] and (case := _case(chat, row, mode, shots)))
+    cases = list(itertools.islice(suitable, count))
     if not cases:
         return None
-    scorer = _Asker(model, chat, max_tokens)
-    whole = [_closed(case, case.thought.text) for case in cases]
-    intact = scorer.ask(cases, whole, ANSWER_TOKENS)
+    asker = _Asker(model, chat)
+    intact = asker.ask(cases, [_closed(case, case.thought.text) for case in cases], ANSWER_TOKENS)
     result: dict[str, Any] = {
         "n": len(cases),
-        "intact": {"accuracy": float(np.mean([a.right for a in intact])), "p_gold": float(np.mean([a.p_gold for a in intact]))},
+        "intact": {"accuracy": _mean(a.right for a in intact), "p_gold": _mean(a.p_gold for a in intact)},
     }
     for change in CHANGES:
         chosen = [i for i, case in enumerate(cases) if len(case.steps) > 1 or change in ("last_step", "removed")]
         changed = [_changed(cases[i], change) for i in chosen]
         tokens = max_tokens if change.endswith("step") else ANSWER_TOKENS
-        answers = scorer.ask([cases[i] for i in chosen], [text for text, _ in changed], tokens)
+        answers = asker.ask([cases[i] for i in chosen], [text for text, _ in changed], tokens)
         result[change] = _compare([intact[i] for i in chosen], answers) if chosen else None
         if change == "last_step":
-            followed = [a.value is not None and a.value == wrong for a, (_, wrong) in zip(answers, changed, strict=True)]
-            result[change]["followed"] = float(np.mean(followed))
+            result[change]["followed"] = _mean(a.value == put for a, (_, put) in zip(answers, changed, strict=True))
+    several = [case for case in cases if len(case.steps) > 1]
     result["tts"] = {
-        "last_step": _true_thinking(scorer, cases, [case.steps[-1] for case in cases]),
-        "earlier_step": _true_thinking(scorer, *_earlier(cases)),
+        "last_step": _true_thinking(asker, cases, [case.steps[-1] for case in cases]),
+        "earlier_step": _true_thinking(asker, several, [_earlier(case) for case in several]),
     }
     return result
 
@@ -114,13 +115,13 @@ def _case(chat: ChatFormat, row: dict[str, Any], mode: PromptMode, shots: Sequen
     thought = read_thought(thought_of(row["text"]), row["extracted"])
     aside = {j for j, _ in thought.checks} | {i for i, _ in thought.withdrawn}
     steps = [i for i in range(len(thought.equations)) if i not in aside]
-    if not steps:
+    if not steps or parse_number(row["gold"]) is None:
         return None
     opening, closing = ("", f"\n{ANSWER_MARKER}")
     if mode == "chat":
         opening, closing = render_completion("\0", "").removesuffix(" .").split("\0")
     prompt = chat.prompt(row["question"], mode, shots)
-    return Case(row, prompt, opening, closing, thought, steps, Random(f"causal/{row['id']}"))
+    return Case(row, prompt, opening, closing, thought, steps)
 
 
 def _closed(case: Case, thought: str) -> str:
@@ -134,20 +135,24 @@ def _changed(case: Case, change: str) -> tuple[str, Any]:
     if change == "cut":
         half = case.steps[len(case.steps) // 2 - 1]
         return _closed(case, case.thought.text[: _sentence_end(case.thought, half)]), None
-    step = case.steps[-1] if change == "last_step" else case.rng.choice(case.steps[:-1])
-    text, wrong = with_wrong_results(case.thought, step, {step}, case.rng)
-    return case.opening + text, parse_number(wrong[step])
+    step = case.steps[-1] if change == "last_step" else _earlier(case)
+    text, put = with_wrong_results(case.thought, step, {step}, case.row["id"])
+    return case.opening + text, parse_number(put[step])
 
 
-def with_wrong_results(thought: Thought, last: int, wrong: set[int], rng: Random) -> tuple[str, dict[int, str]]:
+def _earlier(case: Case) -> int:
+    return Random(case.row["id"]).choice(case.steps[:-1])
+
+
+def with_wrong_results(thought: Thought, last: int, wrong: set[int], name: str) -> tuple[str, dict[int, str]]:
     """The thought up to the end of the sentence of equation `last`, with other results in the equations `wrong`; the
-    numbers put in. A result said again in the same sentence is replaced too."""
+    numbers put in, which depend on (name, equation). A result said again in the same sentence is replaced too."""
     parts, put, at = [], {}, 0
     for i, equation in enumerate(thought.equations[: last + 1]):
         end = _sentence_end(thought, i)
         if i in wrong:
             old = thought.text[equation.result_start : equation.result_end]
-            put[i] = wrong_number(old, rng)
+            put[i] = wrong_number(old, Random(f"{name}/{i}"))
             parts.append(thought.text[at : equation.result_start])
             said = re.compile(rf"(?<![0-9.,]){re.escape(old)}(?![0-9]|[.,][0-9])")
             parts.append(said.sub(put[i], thought.text[equation.result_start : end]))
@@ -180,8 +185,8 @@ def _sentence_end(thought: Thought, step: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    value: Any
-    """The number (or the text) that was answered; None where there is none."""
+    value: Fraction | None
+    """The number that was answered, if any."""
     right: bool
     p_gold: float
 
@@ -189,40 +194,40 @@ class Answer:
 class _Asker:
     """One model, asked to go on from texts."""
 
-    def __init__(self, model: Any, chat: ChatFormat, max_tokens: int):
-        self.model, self.chat, self.max_tokens = model, chat, max_tokens
+    def __init__(self, model: Any, chat: ChatFormat):
+        self.model, self.chat = model, chat
+        self.known: dict[tuple[str, str], float] = {}
 
     def ask(self, cases: Sequence[Case], texts: Sequence[str], max_tokens: int) -> list[Answer]:
         """Greedy continuations of prompt and text, and the gold answer's probability at their last answer sentence."""
         if not cases:
             return []
         params = SamplingParams(max_tokens=max_tokens, temperature=0, stop=cases[0].prompt.stop)
-        requests = [SampleRequest(case.prompt.ids + self._ids(text), "") for case, text in zip(cases, texts, strict=True)]
+        requests = [SampleRequest(c.prompt.ids + self._ids(text), "") for c, text in zip(cases, texts, strict=True)]
         sampled = NativeSampler(self.model, self.chat).sample(requests, params)
         full = [text + completion.text for text, (completion,) in zip(texts, sampled, strict=True)]
-        at_answer = [text.rpartition(ANSWER_MARKER) for text in full]
-        p_gold = self.p_gold(cases, ["".join(parts[:2]) for parts in at_answer])
-        answers = []
-        for case, text, p in zip(cases, full, p_gold, strict=True):
-            verdict = grade(text, case.row["gold"], case.row.get("answer_kind", "number"))
-            value = verdict.extracted and (parse_number(verdict.extracted) or verdict.extracted)
-            answers.append(Answer(value, verdict.lenient, p))
-        return answers
+        p_gold = self.p_gold(cases, ["".join(text.rpartition(ANSWER_MARKER)[:2]) for text in full])
+        verdicts = [grade(text, case.row["gold"]) for case, text in zip(cases, full, strict=True)]
+        values = [parse_number(v.extracted) if v.extracted else None for v in verdicts]
+        return [Answer(value, v.lenient, p) for value, v, p in zip(values, verdicts, p_gold, strict=True)]
 
     @torch.inference_mode()
     def p_gold(self, cases: Sequence[Case], texts: Sequence[str]) -> list[float]:
-        """Probability of " GOLD." behind each text; 0 behind an empty one."""
+        """Probability of " GOLD." behind each text; 0 behind an empty one, in which nothing was answered."""
+        keys = [(case.row["id"], text) for case, text in zip(cases, texts, strict=True)]
+        new = {key: case for key, case in zip(keys, cases, strict=True) if key[1] and key not in self.known}
         sequences = []
-        for case, text in zip(cases, texts, strict=True):
+        for (_, text), case in new.items():
             before, whole = self._ids(text), self._ids(f"{text} {case.row['gold']}.")
             shared = next((i for i, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b), len(before))
             sequences.append(TokenSequence(case.prompt.ids + whole[:shared], whole[shared:]))
         total = torch.zeros(len(sequences))
-        weights = [0.0] * len(sequences)
-        for batch in pack(sequences, weights, micro_batch_tokens=MICRO_BATCH_TOKENS, join=False):
+        unused = [0.0] * len(sequences)
+        for batch in pack(sequences, unused, micro_batch_tokens=MICRO_BATCH_TOKENS, join=False):
             logprobs, _ = batch_logprobs(self.model, batch.to(self.model.device))
             total.index_add_(0, batch.sequence_ids[batch.loss_mask], logprobs.cpu()[batch.loss_mask])
-        return [p if text else 0.0 for p, text in zip(total.exp().tolist(), texts, strict=True)]
+        self.known |= zip(new, total.exp().tolist(), strict=True)
+        return [self.known.get(key, 0.0) for key in keys]
 
     def _ids(self, text: str) -> list[int]:
         return self.chat.completion_ids(text)[:-1]
@@ -235,31 +240,29 @@ def _compare(intact: Sequence[Answer], changed: Sequence[Answer]) -> dict[str, A
         "n": len(drop),
         "changed": differs["share"],
         "ci95": differs["ci95"],
-        "accuracy": float(np.mean([b.right for b in changed])),
-        "p_gold": float(np.mean([b.p_gold for b in changed])),
+        "accuracy": _mean(b.right for b in changed),
+        "p_gold": _mean(b.p_gold for b in changed),
         "p_drop": float(drop.mean()),
         "p_drop_ci95": interval(resamples(len(drop)) @ drop / len(drop)),
     }
 
 
-def _earlier(cases: Sequence[Case]) -> tuple[list[Case], list[int]]:
-    chosen = [case for case in cases if len(case.steps) > 1]
-    return chosen, [Random(f"tts/{case.row['id']}").choice(case.steps[:-1]) for case in chosen]
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
-def _true_thinking(scorer: _Asker, cases: Sequence[Case], steps: Sequence[int]) -> dict[str, Any] | None:
+def _true_thinking(asker: _Asker, cases: Sequence[Case], steps: Sequence[int]) -> dict[str, Any] | None:
     """The scores of one step a case."""
     if not cases:
         return None
-    S: dict[tuple[bool, bool], np.ndarray] = {}
+    S: dict[tuple[bool, bool], np.ndarray] = {}  # (context intact, step intact) -> [n]
     for context in (True, False):
         for intact in (True, False):
             texts = []
             for case, step in zip(cases, steps, strict=True):
                 wrong = (set() if context else set(range(step))) | (set() if intact else {step})
-                rng = Random(f"tts/{case.row['id']}")  # the same wrong numbers in all four
-                texts.append(_closed(case, with_wrong_results(case.thought, step, wrong, rng)[0]))
-            S[context, intact] = np.array(scorer.p_gold(cases, texts))
+                texts.append(_closed(case, with_wrong_results(case.thought, step, wrong, case.row["id"])[0]))
+            S[context, intact] = np.array(asker.p_gold(cases, texts))
     scores = (abs(S[True, True] - S[True, False]) + abs(S[False, True] - S[False, False])) / 2
     return {
         "n": len(scores),
