@@ -86,15 +86,19 @@ def read_thought(text: str, answer: str | None) -> Thought:
         j: [i for i in range(j) if _same_left(steps[i], steps[j]) and steps[i].result != steps[j].result]
         for j in range(len(steps))
     }
-    uses = _Uses(steps, final, fresh={j for j in again if not again[j]})
-    checks = [(j, i) for j in again if not changed[j] and (i := _checked(steps, uses, j, again[j])) is not None]
+    fresh = {j for j in again if not again[j]}
+    checks = {j: j for j in again if not changed[j]}
+    for _ in range(2):  # an equation that states another again, yet is no check, uses its operands like any other
+        uses = _Uses(steps, final, fresh)
+        checks = {j: i for j in checks if (i := _checked(steps, uses, j, again[j])) is not None}
+        fresh = set(again) - set(checks)
     withdrawn = []
     for j in range(len(steps)):
         olds = [i for i in changed[j] if not uses.after(j, steps[i].result)]
         if not olds and j and _corrects(steps, uses, j - 1, j) and _said_between(text, steps[j - 1], steps[j]):
             olds = [j - 1]
         withdrawn += [(i, j) for i in olds[-1:]]
-    return Thought(text, steps, checks, withdrawn)
+    return Thought(text, steps, list(checks.items()), withdrawn)
 
 
 class _Uses:
@@ -123,6 +127,8 @@ def _checked(steps: Sequence[Equation], uses: _Uses, j: int, earlier: list[int])
             if not uses.after(j, step.result):
                 return i
         elif not (j == i + 1 and _same_writing(steps[i], step)):
+            if step.result == uses.final and uses.between(i, j, step.result):
+                continue  # the solution had gone on from there, and the answer is a quantity of its own
             used = uses.between(j, len(steps), step.result)
             if used == 0 or uses.after(i, step.result) < 2:
                 return i
