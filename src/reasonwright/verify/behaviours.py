@@ -4,9 +4,10 @@
   percentage), or that arrives by another way at the final answer, and that leads nowhere new. The same numbers for
   another purpose are no check: their result is used again. Nor is the same equation twice in a row, or a third time.
   A check that fails and is followed by another result is counted as taken back.
-- *Withdrawn*: an equation whose left side comes again with another result, and whose own result is used no more. Or one
-  whose result is never used and that is followed at once by nearly the same equation, with a word such as "no" between
-  them: without the word, this shape alone was found in 94 of GSM8K's 5,276 example solutions, which take nothing back.
+- *Withdrawn*: an equation whose left side comes again with another result, at once, or later where its own result is
+  used no more. Or one whose result is never used and that is followed at once by nearly the same equation, with a word
+  such as "no" between them: without the word, this shape alone was found in some 90 of GSM8K's 5,276 example
+  solutions, which take nothing back.
 
 The words of `CHECK_WORDS` and `BACK_WORDS` are counted apart and decide nothing.
 """
@@ -70,7 +71,8 @@ def thought_of(text: str) -> str:
     """The thought of a completion; without tags, what stands before the answer sentence."""
     thought = parse_completion(text).thought
     if thought is None:
-        thought = text.rpartition(ANSWER_MARKER)[0] or text
+        before, marker, _ = text.rpartition(ANSWER_MARKER)
+        thought = before if marker else text
     return thought.strip().removeprefix(STEP_BY_STEP).strip()
 
 
@@ -86,15 +88,16 @@ def read_thought(text: str, answer: str | None) -> Thought:
         j: [i for i in range(j) if _same_left(steps[i], steps[j]) and steps[i].result != steps[j].result]
         for j in range(len(steps))
     }
+    replaced = {i for olds in changed.values() for i in olds}
     fresh = {j for j in again if not again[j]}
     checks = {j: j for j in again if not changed[j]}
     for _ in range(2):  # an equation that states another again, yet is no check, uses its operands like any other
         uses = _Uses(steps, final, fresh)
-        checks = {j: i for j in checks if (i := _checked(steps, uses, j, again[j])) is not None}
+        checks = {j: i for j in checks if (i := _checked(steps, uses, j, again[j], replaced)) is not None}
         fresh = set(again) - set(checks)
     withdrawn = []
     for j in range(len(steps)):
-        olds = [i for i in changed[j] if not uses.after(j, steps[i].result)]
+        olds = [i for i in changed[j] if i == j - 1 or not uses.after(j, steps[i].result)]
         if not olds and j and _corrects(steps, uses, j - 1, j) and _said_between(text, steps[j - 1], steps[j]):
             olds = [j - 1]
         withdrawn += [(i, j) for i in olds[-1:]]
@@ -115,13 +118,13 @@ class _Uses:
         return self.between(i, len(self.operands), value) + (value == self.final)
 
 
-def _checked(steps: Sequence[Equation], uses: _Uses, j: int, earlier: list[int]) -> int | None:
-    """Which earlier equation the j-th one checks, if any."""
+def _checked(steps: Sequence[Equation], uses: _Uses, j: int, earlier: list[int], replaced: set[int]) -> int | None:
+    """Which earlier equation the j-th one checks, if any; `earlier` are those that it states again."""
     step = steps[j]
     if sum(_same_writing(steps[i], step) for i in range(j)) >= 2:
         return None
     for i in reversed(earlier):
-        if uses.final is not None and not uses.after(i, steps[i].result):
+        if i in replaced or (uses.final is not None and not uses.after(i, steps[i].result)):
             continue  # nobody checks what leads nowhere
         if step.result != steps[i].result:
             if not uses.after(j, step.result):
@@ -134,7 +137,7 @@ def _checked(steps: Sequence[Equation], uses: _Uses, j: int, earlier: list[int])
                 return i
     if not earlier and step.result == uses.final and not uses.between(j, len(steps), step.result):
         for i in range(j):  # another way to the answer
-            if steps[i].result == step.result and not uses.between(i, j + 1, step.result):
+            if i not in replaced and steps[i].result == step.result and not uses.between(i, j + 1, step.result):
                 return i
     return None
 

@@ -74,7 +74,7 @@ def _equation(tokens: Sequence[Token], start: int, left: _Expression, at: int) -
     right = _expression(tokens, at + 1, min(len(tokens), at + 1 + MAX_TOKENS))
     if right is None or right.value is None:
         return None
-    number = next(token for token in tokens[at + 1 :] if token.kind == "number")
+    number = next(tokens[i] for i in range(at + 1, right.next) if tokens[i].kind == "number")
     result, written = right.value, number
     approximate = tokens[at].text in ("≈", "\\approx") or tokens[at].text.endswith("about")
     chained = right.next < len(tokens) and tokens[right.next].kind == "equals"
