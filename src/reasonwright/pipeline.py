@@ -18,7 +18,7 @@ from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
-from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, measure_stage
+from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.recipe import Recipe
@@ -82,7 +82,7 @@ class Pipeline:
         self.rejection()
         self.distill()
         self.evaluate("student_sft", "student")
-        self.behaviours()
+        console.print(behaviours_table(self.behaviours()))
         self.examples()
         summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))

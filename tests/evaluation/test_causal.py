@@ -134,6 +134,13 @@ def test_wrong_results():
     assert both.endswith(f"17 - 2 = {put[1]} apples.\n")
 
 
+def test_fractions_are_left_as_they_are():
+    text = r"3/4 - 1/4 = \frac{1}{2}. 1 1/4 + 1/4 = 1 1/2. 6 x 2 = 12."
+    thought = read_thought(text, "12")
+    changed, put = with_wrong_results(thought, 2, {0, 1, 2}, "x")
+    assert changed == text.replace("12.", f"{put[2]}.")
+
+
 def test_a_chain_is_cut_behind_its_own_result():
     thought = read_thought("6 x 4 = 24 - 5 = 19 left.", "19")
     text, put = with_wrong_results(thought, 1, {1}, "x")

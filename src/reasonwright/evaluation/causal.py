@@ -57,6 +57,9 @@ from reasonwright.verify.literals import parse_number
 ANSWER_TOKENS = 24
 MICRO_BATCH_TOKENS = 16384
 HIGH = 0.7
+PLAIN = re.compile(r"[0-9][0-9, ]*(?:\.[0-9]+)?|\.[0-9]+")
+"""A result that can be replaced by another one: no fraction."""
+SENTENCE_END = re.compile(r"\n+|[.!?]\n+|[.!?](?=\s|$)|$")
 CHANGES = ("last_step", "earlier_step", "cut", "removed")
 
 
@@ -114,7 +117,8 @@ def causal_check(
 def _case(chat: ChatFormat, row: dict[str, Any], mode: PromptMode, shots: Sequence) -> Case | None:
     thought = read_thought(thought_of(row["text"]), row["extracted"])
     aside = {j for j, _ in thought.checks} | {i for i, _ in thought.withdrawn}
-    steps = [i for i in range(len(thought.equations)) if i not in aside]
+    results = [thought.text[e.result_start : e.result_end] for e in thought.equations]
+    steps = [i for i, result in enumerate(results) if i not in aside and PLAIN.fullmatch(result)]
     if not steps or parse_number(row["gold"]) is None:
         return None
     opening, closing = ("", f"\n{ANSWER_MARKER}")
@@ -128,7 +132,7 @@ def _closed(case: Case, thought: str) -> str:
     return case.opening + thought.rstrip() + case.closing
 
 
-def _changed(case: Case, change: str) -> tuple[str, Any]:
+def _changed(case: Case, change: str) -> tuple[str, Fraction | None]:
     """What the model goes on from, and the wrong number that was put in."""
     if change == "removed":
         return _closed(case, ""), None
@@ -150,8 +154,8 @@ def with_wrong_results(thought: Thought, last: int, wrong: set[int], name: str) 
     parts, put, at = [], {}, 0
     for i, equation in enumerate(thought.equations[: last + 1]):
         end = _sentence_end(thought, i)
-        if i in wrong:
-            old = thought.text[equation.result_start : equation.result_end]
+        old = thought.text[equation.result_start : equation.result_end]
+        if i in wrong and PLAIN.fullmatch(old):
             put[i] = wrong_number(old, Random(f"{name}/{i}"))
             parts.append(thought.text[at : equation.result_start])
             said = re.compile(rf"(?<![0-9.,]){re.escape(old)}(?![0-9]|[.,][0-9])")
@@ -177,7 +181,7 @@ def _sentence_end(thought: Thought, step: int) -> int:
     """Where the sentence of an equation ends, line breaks included, or the next equation begins."""
     text, equations = thought.text, thought.equations
     at = equations[step].result_end
-    end = re.compile(r"\n+|[.!?]\n+|[.!?](?=\s|$)|$").search(text, at)
+    end = SENTENCE_END.search(text, at)
     assert end is not None
     following = equations[step + 1].start if step + 1 < len(equations) else len(text)
     return min(end.end(), following) if following >= at else equations[step].end

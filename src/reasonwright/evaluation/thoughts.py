@@ -39,17 +39,7 @@ def measure_stage(
 def behaviours_table(stages: Mapping[str, Any]) -> Table:
     """The figures that one looks at first."""
     table = Table(title="What the thoughts do", title_justify="left")
-    columns = (
-        "model",
-        "checks",
-        "takes back",
-        "says wait",
-        "steps right",
-        "tokens a level",
-        "wrong step followed",
-        "n",
-    )
-    for column in columns:
+    for column in ("model", "checks", "takes back", "says wait", "steps right", "tokens a level", "step followed", "n"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for stage, figures in stages.items():
         causal = figures["causal"] and figures["causal"]["last_step"]

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 MAX_DIGITS = 30
+"""Characters of one number; what is longer is no number of a word problem."""
 
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,3}(?:[ ][0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _TOKEN = re.compile(
@@ -47,7 +48,8 @@ class Token(NamedTuple):
     percent: bool = False
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokenise(text: str) -> Iterator[Token]:
+    """The tokens of a text; what is no part of any equation, line breaks included, is a break."""
     before: list[Token] = []
     for match in _TOKEN.finditer(text):
         kind = str(match.lastgroup)

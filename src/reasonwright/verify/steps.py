@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from reasonwright.verify.step_tokens import Token, tokens
+from reasonwright.verify.step_tokens import Token, tokenise
 
 MAX_TOKENS = 60
 """Of one side of an equation."""
@@ -56,15 +56,15 @@ def equations(text: str) -> list[Equation]:
     >>> [(str(e.value), str(e.result), e.valid) for e in equations("That is 6 x $4 = $24 - $5 = $18.")]
     [('24', '24', True), ('19', '18', False)]
     """
-    read = list(tokens(text))
+    tokens = list(tokenise(text))
     found = []
     border = 0  # the left side may begin here
-    for at, token in enumerate(read):
+    for at, token in enumerate(tokens):
         if token.kind == "break":
             border = at + 1
         elif token.kind == "equals":
-            left = _left(read, max(border, at - MAX_TOKENS), at)
-            if left is not None and (equation := _equation(read, *left, at)):
+            left = _left(tokens, max(border, at - MAX_TOKENS), at)
+            if left is not None and (equation := _equation(tokens, *left, at)):
                 found.append(equation)
             border = at + 1
     return found
@@ -78,8 +78,8 @@ def _equation(tokens: Sequence[Token], start: int, left: _Expression, at: int) -
     result, written = right.value, number
     approximate = tokens[at].text in ("≈", "\\approx") or tokens[at].text.endswith("about")
     chained = right.next < len(tokens) and tokens[right.next].kind == "equals"
-    if right.operators and chained and left.value != right.value:  # "5 + 3 = 8 x 2 = 16": each sign speaks of the
-        result = right.operands[0]  # number beside it
+    if right.operators and chained and left.value != right.value:
+        result = right.operands[0]  # "5 + 3 = 8 x 2 = 16": each sign speaks of the number beside it
     return Equation(
         tokens[start].start,
         number.end,
