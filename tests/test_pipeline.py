@@ -102,6 +102,22 @@ def test_the_summarys_pairs(run: Path):
         assert strict["ci95"][0] <= strict["difference"] <= strict["ci95"][1]
 
 
+def test_the_behaviours(run: Path, tmp: Path, capsys: pytest.CaptureFixture[str]):
+    found = read_json(run / "eval" / "behaviours.json")
+    assert list(found) == ["base_cot", "sft", "grpo", "student"]
+    for stage, figures in found.items():
+        assert figures.keys() == {"n", "verification", "backtracking", "thinking", "steps", "causal"}
+        assert figures["n"] == 4
+        assert (figures["verification"]["minus_base"] is None) == (stage == "base_cot")
+    again = shutil.copytree(run, tmp / "measured again")
+    (again / "eval" / "behaviours.json").unlink()
+    main(["behaviours", str(again)])
+    assert read_json(again / "eval" / "behaviours.json") == found
+    assert "grpo" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["behaviours", str(tmp / "no run")])
+
+
 def test_every_model_was_asked_the_same(run: Path):
     asked = {s: [(a["id"], a["question"]) for a in read_jsonl(run / "eval" / f"{s}.jsonl")] for s in STAGES}
     assert all(questions == asked["base_direct"] for questions in asked.values())

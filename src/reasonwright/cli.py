@@ -115,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
     evaluate.set_defaults(command=_evaluate)
 
+    behaviours = commands.add_parser(
+        "behaviours", help="What the thoughts of a run's models do, and whether they matter: eval/behaviours.json."
+    )
+    behaviours.add_argument("run", type=Path, metavar="RUN")
+    behaviours.set_defaults(command=_behaviours)
+
     report = commands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
     report.set_defaults(command=_report)
@@ -248,6 +254,24 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
     )
+
+
+def _behaviours(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.run / "recipe.yaml")
+    _prepare_libraries()
+    from reasonwright.display import console
+    from reasonwright.evaluation.thoughts import behaviours_table
+    from reasonwright.pipeline import Pipeline
+    from reasonwright.runfolder import locked
+
+    with locked(arguments.run):
+        (arguments.run / "eval" / "behaviours.json").unlink(missing_ok=True)
+        figures = Pipeline(recipe, arguments.run).behaviours()
+    if not figures:
+        raise UserError(f"{arguments.run}/eval holds no answers yet: evaluate its models with `reasonwright run` first")
+    console.print(behaviours_table(figures))
 
 
 def _report(arguments: argparse.Namespace) -> None:

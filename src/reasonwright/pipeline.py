@@ -18,6 +18,7 @@ from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
+from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.recipe import Recipe
@@ -81,6 +82,7 @@ class Pipeline:
         self.rejection()
         self.distill()
         self.evaluate("student_sft", "student")
+        console.print(behaviours_table(self.behaviours()))
         self.examples()
         summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))
@@ -160,6 +162,31 @@ class Pipeline:
             self._evaluate(stage, self.recipe.task, stage)
             for task in self.recipe.evaluate.also if stage in MODELS or stage == "base_cot" else ():
                 self._evaluate(stage, task, f"{stage}.{task.partition(':')[0]}")
+
+    def behaviours(self) -> dict[str, Any]:
+        """What the evaluated stages' thoughts do, and whether they matter: eval/behaviours.json, and what is in it."""
+        file = self.folder / "eval" / "behaviours.json"
+        found: dict[str, Any] = read_json(file) if file.exists() else {}
+        base_rows = read_jsonl(self.folder / "eval" / "base_cot.jsonl")
+        with Bar("behaviours", len(BEHAVIOUR_STAGES), len(found)) as bar:
+            for stage in BEHAVIOUR_STAGES:
+                rows = read_jsonl(self.folder / "eval" / f"{stage}.jsonl")
+                if stage in found or not rows:
+                    continue
+                model, chat = self._load(self.stage_model(stage))
+                is_base = stage == "base_cot"
+                found[stage] = measure_stage(
+                    model,
+                    chat,
+                    rows,
+                    self.recipe.evaluate,
+                    base_rows=None if is_base else base_rows,
+                    mode="cot" if is_base else "chat",
+                    shots=self._shots() if is_base else (),
+                )
+                write_json(file, found)
+                bar.advance()
+        return found
 
     def examples(self) -> None:
         """The article's own examples, answered by all four models: eval/examples.json."""

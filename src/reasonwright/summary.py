@@ -31,7 +31,7 @@ def summarise(folder: Path, seed: int) -> dict[str, Any]:
     also: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     for file in sorted((folder / "eval").glob("*.json")):
-        if file.name == "examples.json":
+        if file.name in ("examples.json", "behaviours.json"):
             continue
         stage, _, task = file.stem.partition(".")
         figures = {k: v for k, v in read_json(file).items() if k not in ("by_difficulty", "model")}

@@ -17,6 +17,8 @@ class EvaluateSettings(Settings):
     """Longest answer; what is longer is cut."""
     base_shots: int = Field(4, ge=0)
     """Worked examples before the question when the base model is asked to think step by step."""
+    causal_problems: int = Field(50, ge=0)
+    """Right answers of each stage whose thoughts are changed, to see whether they matter; 0: none."""
     also: list[str] = Field(default_factory=list)
     """Further tasks on which the trained models and the base are measured: ["word_problems_long"]."""
 
