@@ -23,6 +23,7 @@ LEVELS = [
     ["runfolder", "cards", "preflight"],
     ["summary"],
     ["pipeline", "pretraining", "report", "serve", "reproduce"],
+    ["ablate"],
     ["cli"],
     ["__main__"],
 ]

@@ -74,7 +74,7 @@ def test_the_folder_is_complete(run: Path):
 
 def test_the_summary(run: Path):
     summary = read_json(run / "summary.json")
-    assert summary.keys() == {"stages", "also", "seconds", "versions", "seed"}
+    assert summary.keys() == {"stages", "paired", "also", "seconds", "versions", "seed"}
     assert list(summary["stages"]) == STAGES
     for name, figures in summary["stages"].items():
         assert figures.keys() >= {"accuracy", "accuracy_lenient", "n", "ci95", "mean_tokens"}
@@ -90,6 +90,33 @@ def test_the_summary(run: Path):
     assert summary["seconds"]["sft"] > 0
     assert summary["seed"] == 0
     assert "torch" in summary["versions"]
+
+
+def test_the_summarys_pairs(run: Path):
+    pairs = read_json(run / "summary.json")["paired"]
+    assert [(p["first"], p["second"]) for p in pairs] == [("sft", "grpo"), ("student_sft", "student")]
+    for pair in pairs:
+        one, other = ([r["strict"] for r in read_jsonl(run / "eval" / f"{pair[k]}.jsonl")] for k in ("first", "second"))
+        strict = pair["greedy"]["strict"]
+        assert strict["difference"] == (sum(other) - sum(one)) / 4
+        assert strict["only_second"] == sum(b and not a for a, b in zip(one, other, strict=True))
+        assert strict["ci95"][0] <= strict["difference"] <= strict["ci95"][1]
+
+
+def test_the_behaviours(run: Path, tmp: Path, capsys: pytest.CaptureFixture[str]):
+    found = read_json(run / "eval" / "behaviours.json")
+    assert list(found) == ["base_cot", "sft", "grpo", "student"]
+    for stage, figures in found.items():
+        assert figures.keys() == {"n", "verification", "backtracking", "thinking", "steps", "causal"}
+        assert figures["n"] == 4
+        assert (figures["verification"]["minus_base"] is None) == (stage == "base_cot")
+    again = shutil.copytree(run, tmp / "measured again")
+    (again / "eval" / "behaviours.json").unlink()
+    main(["behaviours", str(again)])
+    assert read_json(again / "eval" / "behaviours.json") == found
+    assert "grpo" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["behaviours", str(tmp / "no run")])
 
 
 def test_every_model_was_asked_the_same(run: Path):

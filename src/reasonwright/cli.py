@@ -53,10 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def recipe_command(name: str, help: str, function, starts: bool = False, checks: bool = False) -> None:
+    def recipe_command(
+        name: str, help: str, function, starts: bool = False, checks: bool = False
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=help,
+            allow_abbrev=False,  # --seed is a recipe's key and not short for --seeds
             description=help + " Any key of the recipe can be set as --KEY VALUE, such as --grpo.steps 20.",
         )
         command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--force", action="store_true", help="start GRPO though the pre-flight calls it doomed"
             )
         command.set_defaults(command=function)
+        return command
 
     recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run, checks=True)
     recipe_command("check", "Pre-flight: would GRPO learn anything? Samples 32 problems.", _check, starts=True)
@@ -78,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
     recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
 
+    ablate = recipe_command("ablate", "Controls: GRPO against the same with one thing changed, in one table.", _ablate)
+    ablate.add_argument("--arms", metavar="A,B,…", help="such as random_reward,no_kl (default: all that are possible)")
+    ablate.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the recipe's)")
+
     pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
@@ -85,7 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
-    evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="Accuracy of models on a task, with intervals and paired differences.",
+        description="Greedy accuracy, strict and lenient; with --samples also average@k, pass@k and maj@k. 95 % "
+        "intervals, models compared in pairs. Answers are kept (in $REASONWRIGHT_CACHE, else ~/.cache/reasonwright): "
+        "the same again is read, not sampled, and what was stopped goes on.",
+    )
     evaluate.add_argument("models", nargs="+", metavar="MODEL")
     evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
     evaluate.add_argument("--problems", type=_at_least(1), default=1000, help="at most so many (default: 1000)")
@@ -94,7 +108,16 @@ def _parser() -> argparse.ArgumentParser:
         "--shots", type=_at_least(0), default=0, help="worked examples before the question, with --mode cot"
     )
     evaluate.add_argument("--max-tokens", type=_at_least(1), default=512)
-    evaluate.add_argument("--seed", type=int, default=0, help="of the problems that a generator makes")
+    evaluate.add_argument(
+        "--samples", type=_at_least(1), metavar="K", help="also sample K answers a problem: average@K, pass@k, maj@k"
+    )
+    evaluate.add_argument("--temperature", type=temperature, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--top-p", type=float, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the samples, and of problems that a generator makes")
+    evaluate.add_argument("--fresh", action="store_true", help="ask again, whatever was kept")
+    evaluate.add_argument(
+        "--via-lm-eval", action="store_true", help="have lm-evaluation-harness ask too, and explain differences"
+    )
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
@@ -104,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument("run", type=Path, metavar="RUN")
     reproduce.add_argument("--out", type=Path, help="the new run folder (default: RUN-reproduced)")
     reproduce.set_defaults(command=_reproduce)
+
+    behaviours = commands.add_parser(
+        "behaviours", help="What the thoughts of a run's models do, and whether they matter: eval/behaviours.json."
+    )
+    behaviours.add_argument("run", type=Path, metavar="RUN")
+    behaviours.set_defaults(command=_behaviours)
 
     report = commands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
@@ -189,6 +218,22 @@ def _distill(arguments: argparse.Namespace) -> None:
     _pipeline(arguments, lambda pipeline: pipeline.distill())
 
 
+def _ablate(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    folder = arguments.out or Path("runs") / recipe.name
+    _prepare_libraries()
+    from reasonwright.ablate import Ablation
+    from reasonwright.runfolder import locked
+
+    arms = arguments.arms.split(",") if arguments.arms else None
+    ablation = Ablation(recipe, folder, arms, arguments.seeds)
+    ablation.check()
+    with locked(folder):
+        ablation.run()
+
+
 def _pretrain(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.pretraining import pretrain_embedded
@@ -201,17 +246,31 @@ def _pretrain(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.evaluation.command import evaluate_models
+    from reasonwright.evaluation.evaluate import Asking
 
+    asking = Asking(arguments.max_tokens, arguments.mode)
+    sampling = None
+    if arguments.samples:
+        sampling = Asking(
+            arguments.max_tokens,
+            arguments.mode,
+            samples=arguments.samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            seed=arguments.seed,
+        )
     evaluate_models(
         arguments.models,
+        asking,
+        sampling,
         task=arguments.task,
         count=arguments.problems,
-        mode=arguments.mode,
         shots=arguments.shots,
-        max_tokens=arguments.max_tokens,
         seed=arguments.seed,
         skip_bad_rows=arguments.skip_bad_rows,
         device=arguments.device,
+        fresh=arguments.fresh,
+        via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
     )
 
@@ -229,6 +288,24 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     _run(whole)
     if not say_comparison(compare_runs(run, again)):
         sys.exit(DIFFERS)
+
+
+def _behaviours(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.run / "recipe.yaml")
+    _prepare_libraries()
+    from reasonwright.display import console
+    from reasonwright.evaluation.thoughts import behaviours_table
+    from reasonwright.pipeline import Pipeline
+    from reasonwright.runfolder import locked
+
+    with locked(arguments.run):
+        (arguments.run / "eval" / "behaviours.json").unlink(missing_ok=True)
+        figures = Pipeline(recipe, arguments.run).behaviours()
+    if not figures:
+        raise UserError(f"{arguments.run}/eval holds no answers yet: evaluate its models with `reasonwright run` first")
+    console.print(behaviours_table(figures))
 
 
 def _report(arguments: argparse.Namespace) -> None:

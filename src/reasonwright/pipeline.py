@@ -18,6 +18,8 @@ from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
+from reasonwright.evaluation.examples import answer_examples
+from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.preflight.check import check_data, check_policy
@@ -25,7 +27,7 @@ from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.summary import MODELS, results_table, summarise
+from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
 from reasonwright.training.grpo import train_grpo
@@ -34,16 +36,6 @@ from reasonwright.training.settings import SFTSettings
 from reasonwright.training.sft import train_sft
 from reasonwright.types import Problem, UserError
 from reasonwright.verify.rewards import RewardScorer
-
-ARTICLE_EXAMPLES = (
-    (
-        "A bakery sells 3 types of bread. Each type costs $4. If you buy 2 of each type, and you have a $5 coupon, "
-        "how much do you pay?",
-        "19",
-    ),
-    ("What is 15% of 80?", "12"),
-    ("What is 17 x 23?", "391"),
-)
 
 
 class Pipeline:
@@ -86,9 +78,12 @@ class Pipeline:
         self.rejection()
         self.distill()
         self.evaluate("student_sft", "student")
+        console.print(behaviours_table(self.behaviours()))
         self.examples()
         summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))
+        if summary["paired"]:
+            console.print(paired_table(summary))
         return summary
 
     def preflight(self, model: str | None = None) -> None:
@@ -171,28 +166,38 @@ class Pipeline:
             for task in self.recipe.evaluate.also if stage in MODELS or stage == "base_cot" else ():
                 self._evaluate(stage, task, f"{stage}.{task.partition(':')[0]}")
 
+    def behaviours(self) -> dict[str, Any]:
+        """What the evaluated stages' thoughts do, and whether they matter: eval/behaviours.json, and what is in it."""
+        file = self.folder / "eval" / "behaviours.json"
+        found: dict[str, Any] = read_json(file) if file.exists() else {}
+        base_rows = read_jsonl(self.folder / "eval" / "base_cot.jsonl")
+        with Bar("behaviours", len(BEHAVIOUR_STAGES), len(found)) as bar:
+            for stage in BEHAVIOUR_STAGES:
+                rows = read_jsonl(self.folder / "eval" / f"{stage}.jsonl")
+                if stage in found or not rows:
+                    continue
+                model, chat = self._load(self.stage_model(stage))
+                is_base = stage == "base_cot"
+                found[stage] = measure_stage(
+                    model,
+                    chat,
+                    rows,
+                    self.recipe.evaluate,
+                    base_rows=None if is_base else base_rows,
+                    mode="cot" if is_base else "chat",
+                    shots=self._shots() if is_base else (),
+                )
+                write_json(file, found)
+                bar.advance()
+        return found
+
     def examples(self) -> None:
         """The article's own examples, answered by all four models: eval/examples.json."""
         file = self.folder / "eval" / "examples.json"
-        if file.exists():
-            return
-        problems = [Problem(f"article/{i}", question, gold) for i, (question, gold) in enumerate(ARTICLE_EXAMPLES)]
-        answers: list[dict[str, str]] = [{} for _ in problems]
-        for name, stage in (("base", "base_direct"), ("sft", "sft"), ("grpo", "grpo"), ("student", "student")):
-            model, chat = self._load(self.stage_model(stage))
-            _, rows = evaluate_model(
-                model,
-                chat,
-                problems,
-                name=name,
-                task="article",
-                max_tokens=self.recipe.evaluate.max_tokens,
-                mode="direct" if name == "base" else "chat",
-            )
-            for answer, row in zip(answers, rows, strict=True):
-                answer[name] = row["text"]
-        pairs = zip(problems, answers, strict=True)
-        write_json(file, [{"question": p.question, "gold": p.answer, "answers": a} for p, a in pairs])
+        if not file.exists():
+            stages = {"base": "base_direct", "sft": "sft", "grpo": "grpo", "student": "student"}
+            models = ((name, *self._load(self.stage_model(stage))) for name, stage in stages.items())
+            write_json(file, answer_examples(models, self.recipe.evaluate.max_tokens))
 
     # -- what the stages share ---------------------------------------------------------------------------------------
 
@@ -232,21 +237,16 @@ class Pipeline:
         return load_model(spec, device=self.device), ChatFormat(load_tokenizer(spec))
 
     def _scorer(self) -> RewardScorer:
-        settings = self.recipe.grpo
-        return RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
+        return RewardScorer(**self.recipe.grpo.reward.model_dump(), max_tokens=self.recipe.grpo.max_tokens)
 
     def _grpo_problems(self) -> tuple[list[Problem], list[Problem]]:
         settings = self.recipe.grpo
         return hold_out(self.problems("rl", settings.problems), settings.eval_problems if settings.eval_every else 0)
 
     def _preflight(self, start: str, policy: Any, chat: ChatFormat, before_sft: bool = False) -> None:
-        """Refuse a doomed GRPO unless forced. A check.json that tells of a GRPO that has begun is kept."""
         problems, score = self._grpo_problems()[0], self._scorer()
         found = check_policy(self.recipe, start, policy, chat, problems, score, before_sft=before_sft)
-        found.say()
-        if not (self.folder / "grpo" / "metrics.jsonl").exists():
-            found.write(self.folder / "check.json", self.force)
-        found.refuse(self.force)
+        found.conclude(self.folder, self.force)
 
     def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
         folder = self.stage_folder(stage)
@@ -298,7 +298,8 @@ class Pipeline:
             return
         settings = self.recipe.evaluate
         source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
-        problems = source.problems("eval", settings.problems, self.recipe.seed)
+        seed = self.recipe.seed if settings.seed is None else settings.seed
+        problems = source.problems("eval", settings.problems, seed)
         model, chat = self._load(self.stage_model(stage))
         mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
         with Bar(f"evaluate {name}", len(problems)) as bar:

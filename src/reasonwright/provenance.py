@@ -32,20 +32,22 @@ def problems_used(recipe: Recipe) -> dict[str, list[Problem]]:
 
     A use whose problems cannot be read is left out; its own stage says why, and other stages may not need it.
     """
-    uses: dict[str, tuple[str, Split, int | None]] = {
-        "sft": (recipe.task, "sft", recipe.sft.rows),
-        "grpo": (recipe.task, "rl", recipe.grpo.problems),
-        "rejection": (recipe.task, "rl", recipe.rejection.problems),
-        "evaluate": (recipe.task, "eval", recipe.evaluate.problems),
+    evaluate = recipe.evaluate
+    eval_seed = recipe.seed if evaluate.seed is None else evaluate.seed
+    uses: dict[str, tuple[str, Split, int | None, int]] = {
+        "sft": (recipe.task, "sft", recipe.sft.rows, recipe.seed),
+        "grpo": (recipe.task, "rl", recipe.grpo.problems, recipe.seed),
+        "rejection": (recipe.task, "rl", recipe.rejection.problems, recipe.seed),
+        "evaluate": (recipe.task, "eval", evaluate.problems, eval_seed),
     }
-    for spec in recipe.evaluate.also:
-        uses[f"evaluate/{spec.partition(':')[0]}"] = (spec, "eval", recipe.evaluate.problems)
+    for spec in evaluate.also:
+        uses[f"evaluate/{spec.partition(':')[0]}"] = (spec, "eval", evaluate.problems, eval_seed)
     found = {}
-    for use, (spec, split, count) in uses.items():
+    for use, (spec, split, count, seed) in uses.items():
         if count is None and is_endless(spec):
             continue
         with suppress(UserError):
-            found[use] = load_task(spec, skip_bad_rows=recipe.skip_bad_rows).problems(split, count, recipe.seed)
+            found[use] = load_task(spec, skip_bad_rows=recipe.skip_bad_rows).problems(split, count, seed)
     return found
 
 

@@ -67,8 +67,13 @@ class Preflight:
             if finding.level == "bad":
                 console.print(f"warning: {finding.seen}; mend: {finding.mend}", markup=False)
 
-    def write(self, path: Path, forced: bool) -> None:
-        write_json(path, asdict(self) | {"doomed": bool(self.doomed), "forced": forced and bool(self.doomed)})
+    def conclude(self, folder: Path, force: bool) -> None:
+        """Say all, keep it in the run folder's check.json unless that tells of a GRPO that has begun, and refuse."""
+        self.say()
+        if not (folder / "grpo" / "metrics.jsonl").exists():
+            verdict = {"doomed": bool(self.doomed), "forced": force and bool(self.doomed)}
+            write_json(folder / "check.json", asdict(self) | verdict)
+        self.refuse(force)
 
 
 def check_data(recipe: Recipe, model: str, chat: ChatFormat, vocabulary: int | None = None) -> Preflight:

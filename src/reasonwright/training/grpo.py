@@ -16,6 +16,7 @@ import torch
 
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
+from reasonwright.models.attention import packs_flat
 from reasonwright.objectives.policy_loss import policy_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.sampling.native import NativeSampler
@@ -66,7 +67,8 @@ def train_grpo(
             groups, seconds = rollout(sampler, chat, problems, score, settings, seed, step)
             began = time.perf_counter()
             kept = [group for group in groups if is_informative(group)]
-            batches = build_batches(kept, settings, counted=kept if settings.loss.dynamic_sampling else groups)
+            counted = kept if settings.loss.dynamic_sampling else groups
+            batches = build_batches(kept, settings, counted, flat=packs_flat(model))
             if reference is not None:
                 add_reference(batches, reference, settings.temperature)
             if settings.kl.place == "reward":

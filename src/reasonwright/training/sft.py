@@ -15,6 +15,7 @@ from pathlib import Path
 from reasonwright.chat import ChatFormat, render_completion
 from reasonwright.data.packing import TokenSequence, pack, token_weights
 from reasonwright.display import Bar
+from reasonwright.models.attention import packs_flat
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
@@ -47,12 +48,13 @@ def train_sft(
     policy = Policy(model, settings.optim, total)
     start, _ = load_checkpoint(folder / "checkpoints", policy)
     keep_steps_before(folder / "metrics.jsonl", start)
-    test = [_batches(encode_rows(held_out, chat, settings.max_length), settings)] if held_out else []
+    flat = packs_flat(model)
+    test = [_batches(encode_rows(held_out, chat, settings.max_length), settings, flat)] if held_out else []
     metrics: dict[str, float] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, total, start) as bar:
         for step in range(start, total):
             began = time.perf_counter()
-            batches = _batches(rows_of_step(rows, step, settings.batch_size, seed), settings)
+            batches = _batches(rows_of_step(rows, step, settings.batch_size, seed), settings, flat)
             metrics = policy.update(batches, sft_loss)
             metrics["seconds"] = time.perf_counter() - began
             if test and settings.eval_every and (step + 1) % settings.eval_every == 0:
@@ -100,6 +102,7 @@ def held_out_loss(policy: Policy, batches: list[Batch]) -> float:
     return -sum(float((logprobs.cpu() * batch.weights).sum()) for logprobs, batch in pairs)
 
 
-def _batches(rows: Sequence[TokenSequence], settings: SFTSettings) -> list[Batch]:
+def _batches(rows: Sequence[TokenSequence], settings: SFTSettings, flat: bool) -> list[Batch]:
     weights = token_weights(rows, aggregate="token", loss_on=settings.loss_on)
-    return pack(rows, weights, micro_batch_tokens=settings.optim.micro_batch_tokens, loss_on=settings.loss_on)
+    budget = settings.optim.micro_batch_tokens
+    return pack(rows, weights, micro_batch_tokens=budget, loss_on=settings.loss_on, flat=flat)
