@@ -13,8 +13,8 @@ from places import ROOT
 LEVELS = [
     ["types", "settings"],
     ["chat", "objectives", "runlog", "display"],
-    ["models", "verify", "sampling", "data"],
-    ["tasks"],
+    ["models", "verify", "data"],
+    ["sampling", "tasks"],
     ["evaluation"],
     ["training"],
     ["distillation"],
