@@ -269,7 +269,7 @@ class Pipeline:
         if save:
             with writing(folder / "model.safetensors"):
                 save(metrics)
-                sync(folder)
+                sync(*folder.iterdir(), folder)
         finite = {k: v for k, v in metrics.items() if isinstance(v, int | float) and v == v and abs(v) != float("inf")}
         seconds = spent + time.perf_counter() - began
         write_json(folder / "stage.json", {"seconds": seconds, "from": start, "metrics": finite})

@@ -56,10 +56,10 @@ def _errno(error: Exception) -> int | None:
     return int(found[1]) if found else None
 
 
-def sync(path: Path) -> None:
-    """Have a file, or a folder with all in it, written to the disk itself, so that it survives a power cut."""
-    for each in [*path.rglob("*"), path] if path.is_dir() else [path]:
-        handle = os.open(each, os.O_RDONLY)
+def sync(*paths: Path) -> None:
+    """Have files, and the names in folders, written to the disk itself, so that they survive a power cut."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

@@ -149,9 +149,8 @@ class Checkpoints:
                     file.chmod((beside / "state.json").stat().st_mode)
                 files = {str(file.relative_to(beside)): _seal(file) for file in _files(beside)}
                 write_json(beside / "manifest.json", {"files": files})
-                sync(beside)
-                for log in self.folder.parent.glob("*.jsonl"):  # its rows up to this step belong to it
-                    sync(log)
+                logs = self.folder.parent.glob("*.jsonl")  # their rows up to this step belong to it
+                sync(*beside.rglob("*"), beside, *logs)
                 beside.rename(final)
                 sync(self.folder)
             except BaseException:

@@ -150,12 +150,12 @@ def update(
 
     unknown = {} if batches else dict.fromkeys(("entropy", "clip_share", "kl", "ratio", "sampler_gap"))
     while len(each) < settings.updates_per_rollout:
-        if each:
-            pause()
         metrics = policy.update(batches, loss, settings.temperature)
         now = time.perf_counter()
         each.append(metrics | {"seconds/training": now - began})
         began = now
+        if len(each) < settings.updates_per_rollout:
+            pause()
     last = {name: each[-1][name] for name in ("clip_share", "kl", "ratio") if name in each[-1]}  # what the updates did
     sums = {name: sum(metrics[name] for metrics in each) for name in ("skipped", "seconds/training")}
     return unknown | each[0] | last | sums
