@@ -21,6 +21,11 @@ def at_ask(k: int) -> Callable[[], bool]:
     return lambda: next(asked) == k
 
 
+def some_of(chosen: set[int]) -> list:
+    """All of 1 … 7; those that are not chosen only where all faults are asked for."""
+    return [k if k in chosen else pytest.param(k, marks=pytest.mark.faults) for k in range(1, 8)]
+
+
 def outcome(folder: Path) -> dict[str, object]:
     """Weights, moments and counters of the last checkpoint, and every row."""
     last = committed(folder / "checkpoints")[-1]
@@ -40,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, objec
     return outcomes
 
 
-@pytest.mark.parametrize("k", range(1, 8))
+@pytest.mark.parametrize("k", some_of({1, 4, 7}))
 def test_sft_after_any_step(tmp_path: Path, whole: dict, k: int):
     with pytest.raises(Stopped):
         sft(tmp_path, stop=at_ask(k))
@@ -50,7 +55,7 @@ def test_sft_after_any_step(tmp_path: Path, whole: dict, k: int):
     assert outcome(tmp_path) == whole["sft"]
 
 
-@pytest.mark.parametrize("k", range(1, 8))
+@pytest.mark.parametrize("k", some_of({1, 2, 7}))
 def test_grpo_after_any_update(tmp_path: Path, whole: dict, k: int):
     """Odd ones lie between the two updates on one batch of rollouts."""
     with pytest.raises(Stopped):
