@@ -9,19 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from reasonwright.cli import main
 from reasonwright.distillation.rejection import sample_solutions
 from reasonwright.distillation.settings import RejectionSettings
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.training.checkpoint import Checkpoints, State
+from reasonwright.training.checkpoint import State
 from reasonwright.training.grpo import train_grpo
-from reasonwright.training.policy import Policy
 from reasonwright.training.settings import GRPOSettings, OptimSettings, SFTSettings
 from reasonwright.training.sft import train_sft
 from reasonwright.types import Reward, Verdict
-from toy import SUMS, fresh_model, toy_chat
+from toy import SUMS, fill, fresh_model, numbered, toy_chat
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["reasonwright.pipeline", "transformers.models.qwen3.modeling_qwen3"])
@@ -90,6 +87,11 @@ def low_ids(_: Any, completion: Any) -> Reward:
     return Reward(value, value, {"low": value}, Verdict(value > 0.5, False, None))
 
 
+def short_words(_: Any, completion: Any) -> float:
+    """A reward for a recipe, that any model earns now and then."""
+    return float(len(completion.text.split()) > 4)
+
+
 def sft(folder: Path, stop: Callable[[], bool] = lambda: False, settings: SFTSettings = SFT) -> Any:
     model = fresh_model()
     train_sft(model, toy_chat(), SUMS, settings, seed=5, folder=folder, held_out=SUMS[:2], stop=stop)
@@ -107,24 +109,6 @@ def grpo(folder: Path, stop: Callable[[], bool] = lambda: False, settings: GRPOS
 def rejection(folder: Path, stop: Callable[[], bool] = lambda: False) -> None:
     sampler = NativeSampler(fresh_model(), toy_chat())
     sample_solutions(sampler, toy_chat(), SUMS, REJECTION, seed=9, file=folder / "solutions.jsonl", stop=stop)
-
-
-def numbered(folder: Path, kept: int = 2) -> Checkpoints:
-    """Checkpoints of a policy that has not begun."""
-    settings = SFTSettings(checkpoint_every=1, checkpoints_kept=kept)
-    policy = Policy(fresh_model(), settings.optim, total_steps=1000)
-    return Checkpoints(folder, policy, toy_chat(), settings, 1000, lambda: False)
-
-
-def fill(policy: Policy, step: int) -> None:
-    """Every weight and moment says which step it is of."""
-    with torch.no_grad():
-        for p in policy.model.parameters():
-            p.fill_(step / 1000)
-            policy.optimizer.state[p] = {
-                "step": torch.tensor(float(step)), "exp_avg": p.detach() * 2, "exp_avg_sq": p.detach() * 3
-            }  # fmt: skip
-    policy.steps = step
 
 
 def keep_saving(folder: Path, says: Any) -> None:

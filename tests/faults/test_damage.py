@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from children import GRPO, fill, grpo, numbered
+from children import GRPO, grpo
 from test_resume import at_ask
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -17,6 +17,7 @@ from reasonwright.runlog import read_json
 from reasonwright.stopping import Stopped
 from reasonwright.training.checkpoint import State, committed
 from reasonwright.types import UserError
+from toy import fill, numbered
 
 FILES = ["model.safetensors", "optimizer.safetensors", "buffer.safetensors", "state.json", "config.json"]
 

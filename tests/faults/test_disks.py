@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from children import command, fill, finish, numbered
+from children import command, finish
 from disks import contents, disk, remount
 from safetensors.torch import save_file
 
@@ -17,6 +17,7 @@ from reasonwright.models.load import load_tokenizer
 from reasonwright.runlog import append_jsonl, read_jsonl, write_json, write_jsonl, writing
 from reasonwright.training.checkpoint import Checkpoints, State, committed
 from reasonwright.types import UserError
+from toy import fill, numbered
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

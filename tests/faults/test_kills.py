@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from children import FORKS, finish, grpo, keep_saving, numbered, rejection, sft, start
+from children import FORKS, finish, grpo, keep_saving, rejection, sft, start
 from disks import contents
 
 from reasonwright.runlog import read_jsonl
 from reasonwright.training.checkpoint import committed, verify
-from toy import without_times
+from toy import numbered, without_times
 
 MANY = pytest.mark.faults
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from children import GRPO, SFT, low_ids
 
 from reasonwright.runlog import read_jsonl
+from reasonwright.stopping import Stopped
 from reasonwright.training.checkpoint import committed
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.sft import train_sft
@@ -44,8 +46,25 @@ def test_sft_skips_the_step_and_goes_on(tmp_path: Path, value: float):
     train_sft(model, toy_chat(), SUMS, SFT, seed=5, folder=tmp_path, stop=lambda: watch(after, model))
     rows = read_jsonl(tmp_path / "metrics.jsonl")
     assert [row["skipped"] for row in rows] == [0, 0, 1, 1, 0, 1, 0, 0]
-    assert [same_weights(a, b) for a, b in zip(after, after[1:], strict=False)] == [0, 1, 1, 0, 1, 0, 0]
+    assert [same_weights(a, b) for a, b in itertools.pairwise(after)] == [0, 1, 1, 0, 1, 0, 0]
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_the_count_in_a_row_goes_over_a_stop(tmp_path: Path):
+    """Two bad steps, stopped, and a third one."""
+    settings = SFT.model_copy(update={"optim": SFT.optim.model_copy(update={"max_bad_steps": 3})})
+
+    def train(bad: set[int], steps: int) -> None:
+        model, after = spoilt(bad, float("nan"))
+        train_sft(
+            model, toy_chat(), SUMS, settings, seed=5, folder=tmp_path,
+            stop=lambda: watch(after, model) or len(after) == steps,
+        )  # fmt: skip
+
+    with pytest.raises(Stopped):
+        train({2, 3}, steps=4)
+    with pytest.raises(UserError, match="not finite in 3 steps in a row"):
+        train({0}, steps=9)
 
 
 def test_grpo_stops_after_several_in_a_row_and_goes_on_from_before(tmp_path: Path):

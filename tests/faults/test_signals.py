@@ -21,7 +21,8 @@ STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SMALL = {"sft.epochs": "40", "sft.checkpoint_every": "1000"}
 GRPO = {
     "grpo.steps": "8", "grpo.updates_per_rollout": "3", "grpo.checkpoint_every": "1000", "grpo.eval_every": "0",
-    "grpo.max_tokens": "16", "grpo.temperature": "1.5", "grpo.reward.format": "0.0", "grpo.group_size": "4",
+    "grpo.max_tokens": "16", "grpo.temperature": "1.5", "grpo.group_size": "4", "grpo.optim.lr": "1e-3",
+    "grpo.reward.accuracy": "0.0", "grpo.reward.functions": "{'children:short_words': 1.0}",
 }  # fmt: skip
 LONG = {"grpo.steps": "8", "grpo.group_size": "400", "grpo.max_tokens": "300", "grpo.problems_per_step": "8"}
 """A step of many seconds."""
@@ -63,6 +64,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, stage: str, number: int):
     steps = read_json(newest / "state.json")["step"]
     assert seen <= steps == len(read_jsonl(rows)) <= seen + 2  # one may have ended while the signal came
     assert finish(command, *stages(tmp_path, cut)[stage]) == 0
+    assert stage == "sft" or any(row["grad_norm"] > 0 for row in read_jsonl(rows))
     files = ["model.safetensors"] + (["rollouts.jsonl"] if stage == "grpo" else [])
     for name in files:
         assert (cut / stage / name).read_bytes() == (whole / stage / name).read_bytes(), name
