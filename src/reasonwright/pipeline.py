@@ -23,7 +23,7 @@ from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
-from reasonwright.runlog import append_jsonl, read_json, read_jsonl, sync, write_json, writing
+from reasonwright.runlog import append_jsonl, read_json, read_jsonl, require_room, sync, write_json, writing
 from reasonwright.sampling.native import NativeSampler
 from reasonwright.summary import MODELS, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
@@ -267,9 +267,7 @@ class Pipeline:
                 write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
             raise
         if save:
-            with writing(folder / "model.safetensors"):
-                save(metrics)
-                sync(*folder.iterdir(), folder)
+            save(metrics)
         finite = {k: v for k, v in metrics.items() if isinstance(v, int | float) and v == v and abs(v) != float("inf")}
         seconds = spent + time.perf_counter() - began
         write_json(folder / "stage.json", {"seconds": seconds, "from": start, "metrics": finite})
@@ -280,7 +278,11 @@ class Pipeline:
         self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
     ) -> None:
         card = model_card(stage, start, self.recipe, metrics)
-        save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+        size = sum(p.nbytes for p in model.parameters())
+        with writing(folder / "model.safetensors", size):
+            require_room(folder / "model.safetensors", size)
+            save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+            sync(*folder.iterdir(), folder)
 
     def _evaluate(self, stage: str, task: str, name: str) -> None:
         file = self.folder / "eval" / f"{name}.json"

@@ -11,10 +11,18 @@ from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_asked: list[int] = []
-"""The signal that came; signals are the process's own, and so is this."""
-_waits: list[bool] = []
-"""Not empty inside `at_next_step`."""
+
+
+class _Request:
+    """Signals are the process's own, and so is what they ask for: there is one of these."""
+
+    signal: int | None = None
+    """The one that came."""
+    waits = False
+    """Inside `at_next_step`."""
+
+
+_request = _Request()
 
 
 class Stopped(KeyboardInterrupt):
@@ -22,13 +30,13 @@ class Stopped(KeyboardInterrupt):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exit_status = 128 + (_asked[0] if _asked else signal.SIGINT)
+        self.exit_status = 128 + (_request.signal or signal.SIGINT)
         """As a shell reports a process that the signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
 
 
 def asked() -> bool:
     """Whether a signal has asked to stop. Loops are handed this function and ask it after each step."""
-    return bool(_asked)
+    return _request.signal is not None
 
 
 @contextlib.contextmanager
@@ -40,17 +48,17 @@ def signals_handled() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _asked.clear()
+        _request.signal = None
 
 
 @contextlib.contextmanager
 def at_next_step() -> Iterator[None]:
     """Around work that asks `asked` after each of its steps; elsewhere a signal raises Stopped where it arrives."""
-    _waits.append(True)
+    _request.waits = True
     try:
         yield
     finally:
-        _waits.clear()
+        _request.waits = False
     if asked():  # after the last step
         raise Stopped
 
@@ -58,8 +66,8 @@ def at_next_step() -> Iterator[None]:
 def _on_signal(number: int, frame: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)
-    _asked.append(number)
-    if not _waits:
+    _request.signal = number
+    if not _request.waits:
         raise Stopped
     shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # the cursor, which the progress bar hides
     os.write(2, f"{shown}\nstopping after this step, with a checkpoint; once more stops at once\n".encode())

@@ -123,6 +123,20 @@ def test_other_errors_are_not_taken_for_a_full_disk(tmp_path: Path):
         (tmp_path / "no").read_bytes()
 
 
+def test_no_room_for_the_finished_model(tmp_path: Path):
+    """The last checkpoint fits: it is gone on from once there is room."""
+    with disk(tmp_path / "disk", "size=900k") as place:
+        argv = ["sft", *arguments(tmp_path, place / "run", **{"sft.epochs": "2"})]
+        assert finish(command, *argv, log=tmp_path / "log") == 2
+        error = (tmp_path / "log").read_text().splitlines()[-1]
+        assert re.match(rf"error: the disk has no room for {place}/run/sft/model\.safetensors of [\d,]+ bytes, ", error)
+        assert not (place / "run" / "sft" / "config.json").exists()
+        remount(place, "size=4m")
+        assert finish(command, *argv) == 0
+        assert (place / "run" / "sft" / "stage.json").exists()
+        assert len(read_jsonl(place / "run" / "sft" / "metrics.jsonl")) == 2
+
+
 def test_a_run_on_a_small_disk(tmp_path: Path):
     """Two checkpoints fit on 2 MB and the third does not; given room, the same command ends as one that had it."""
     steps = {"sft.epochs": "12", "sft.checkpoint_every": "2"}

@@ -45,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, objec
     return outcomes
 
 
-@pytest.mark.parametrize("k", some_of({1, 4, 7}))
+@pytest.mark.parametrize("k", some_of({4, 7}))
 def test_sft_after_any_step(tmp_path: Path, whole: dict, k: int):
     with pytest.raises(Stopped):
         sft(tmp_path, stop=at_ask(k))
@@ -55,7 +55,7 @@ def test_sft_after_any_step(tmp_path: Path, whole: dict, k: int):
     assert outcome(tmp_path) == whole["sft"]
 
 
-@pytest.mark.parametrize("k", some_of({1, 2, 7}))
+@pytest.mark.parametrize("k", some_of({1, 6}))
 def test_grpo_after_any_update(tmp_path: Path, whole: dict, k: int):
     """Odd ones lie between the two updates on one batch of rollouts."""
     with pytest.raises(Stopped):

@@ -24,7 +24,7 @@ GRPO = {
     "grpo.max_tokens": "16", "grpo.temperature": "1.5", "grpo.group_size": "4", "grpo.optim.lr": "1e-3",
     "grpo.reward.accuracy": "0.0", "grpo.reward.functions": "{'children:short_words': 1.0}",
 }  # fmt: skip
-LONG = {"grpo.steps": "8", "grpo.group_size": "400", "grpo.max_tokens": "300", "grpo.problems_per_step": "8"}
+LONG = {"grpo.steps": "8", "grpo.group_size": "1500", "grpo.max_tokens": "300", "grpo.problems_per_step": "8"}
 """A step of many seconds."""
 
 
@@ -44,8 +44,11 @@ def when(process: Any, holds: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("stage", ["sft", "grpo"])
-@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize(("stage", "number"), [
+    ("sft", signal.SIGTERM), ("grpo", signal.SIGINT),
+    pytest.param("sft", signal.SIGINT, marks=pytest.mark.faults),
+    pytest.param("grpo", signal.SIGTERM, marks=pytest.mark.faults),
+])  # fmt: skip
 def test_a_stopped_run_goes_on(tmp_path: Path, stage: str, number: int):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert finish(command, *stages(tmp_path, whole)[stage]) == 0
