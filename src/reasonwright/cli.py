@@ -52,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="reasonwright",
         description="Teach a small language model to reason: SFT, GRPO with verifiable rewards, rejection sampling "
         "and distillation. A model is a hub id, a folder, embedded:base or embedded:student.",
-        epilog="Exit status: 0 done, 2 a mistake or a full disk, 130 stopped by Ctrl-C, 143 by SIGTERM, 1 a bug. Training "
-        "stops at its next step with a checkpoint, at a second signal at once; the same command goes on from there.",
+        epilog="Exit status: 0 done, 2 a mistake or a full disk, 130 stopped by Ctrl-C, 143 by SIGTERM, 1 a bug. "
+        "Training stops at its next step with a checkpoint, at a second signal at once; the same command goes on.",
     )
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

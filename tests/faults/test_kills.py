@@ -18,7 +18,8 @@ from children import FORKS, GRPO, SFT, finish, grpo, keep_saving, rejection, sft
 from disks import contents
 
 from reasonwright.runlog import read_json, read_jsonl
-from reasonwright.training.checkpoint import committed, verify
+from reasonwright.training.checkpoint import committed
+from reasonwright.training.manifest import verify
 from toy import numbered, without_times
 
 MANY = pytest.mark.faults

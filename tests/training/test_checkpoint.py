@@ -108,6 +108,7 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch: pyte
         (1, [0.0, 0.0, 0.0], [3]),  # the newest of equals
         (1, [-3.0, -1.0, -2.0], [2, 3]),
         (3, [0.5, 0.4], [1, 2]),
+        (1, [-2.0, float("nan"), -3.0], [1, 3]),
     ],
 )
 def test_the_newest_stay_and_the_best(tmp_path: Path, kept: int, scores: list, stay: list[int]):

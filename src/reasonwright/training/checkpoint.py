@@ -13,7 +13,6 @@ scheduler or a generator. Written beside as `checkpoint-N.partial`, brought to t
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +24,9 @@ from safetensors.torch import load_file, save_file
 
 from reasonwright.chat import ChatFormat
 from reasonwright.models.load import load_model, save_model
-from reasonwright.runlog import read_json, require_room, sync, write_json, writing
+from reasonwright.runlog import finite, read_json, require_room, sync, write_json, writing
 from reasonwright.stopping import Stopped
+from reasonwright.training.manifest import files_of, verify, write_manifest
 from reasonwright.training.policy import Policy
 from reasonwright.types import UserError
 
@@ -141,14 +141,13 @@ class Checkpoints:
                     "optimizer": self.policy.settings.optimizer,
                     "optimizer_steps": self.policy.steps,
                     "bad_steps": self.policy.bad_steps,
-                    "score": score,
+                    "score": finite(score),
                     "extra": state.extra,
                 }
                 write_json(beside / "state.json", record)
-                for file in _files(beside):  # safetensors writes 0600, whatever the umask
+                for file in files_of(beside):  # safetensors writes 0600, whatever the umask
                     file.chmod((beside / "state.json").stat().st_mode)
-                files = {str(file.relative_to(beside)): _seal(file) for file in _files(beside)}
-                write_json(beside / "manifest.json", {"files": files})
+                write_manifest(beside)
                 logs = self.folder.parent.glob("*.jsonl")  # their rows up to this step belong to it
                 sync(*beside.rglob("*"), beside, *logs)
                 beside.rename(final)
@@ -191,34 +190,6 @@ def keep_only_best(folder: Path) -> None:
             _remove(path)
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def verify(folder: Path, mend: str) -> None:
-    """Raises UserError naming the first file that is missing, cut, changed, or not in the manifest."""
-    if not (folder / "manifest.json").is_file():
-        raise UserError(f"{folder / 'manifest.json'} is missing: {mend}")
-    try:
-        files = read_json(folder / "manifest.json")["files"]
-    except (ValueError, KeyError):
-        raise UserError(f"{folder / 'manifest.json'} is damaged: {mend}") from None
-    for name, seal in files.items():
-        file = folder / name
-        if not file.is_file():
-            raise UserError(f"{file} is missing: {mend}")
-        if _seal(file) != seal:
-            raise UserError(f"{file} is damaged, its sha256 is not that of the manifest: {mend}")
-    for file in _files(folder):
-        if str(file.relative_to(folder)) not in files.keys() | {"manifest.json"}:
-            raise UserError(f"{file} is not part of the checkpoint: remove that file")
-
-
-def _seal(file: Path) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(opened, "sha256").hexdigest()}
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _score(folder: Path) -> float | None:
