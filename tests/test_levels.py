@@ -12,7 +12,7 @@ from places import ROOT
 
 LEVELS = [
     ["types", "settings"],
-    ["chat", "objectives", "runlog", "display"],
+    ["chat", "objectives", "runlog", "display", "stopping"],
     ["models", "verify", "data"],
     ["sampling", "tasks"],
     ["evaluation"],

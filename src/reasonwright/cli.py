@@ -19,7 +19,11 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 a bug."""
+    """Entry point.
+
+    Exit status: 0 done; 2 what the user can mend, a full disk too; 130 stopped by Ctrl-C and 143 by SIGTERM, at the
+    next step and with its checkpoint committed (a second signal ends the process at once); 1 a bug.
+    """
     parser = _parser()
     arguments, overrides = parser.parse_known_args(argv)
     if overrides and not hasattr(arguments, "recipe"):
@@ -33,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         sys.exit(_fail(f"{error.filename}: {error.strerror}"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(getattr(stop, "exit_status", INTERRUPTED))
 
 
 def _fail(message: str) -> int:
@@ -48,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="reasonwright",
         description="Teach a small language model to reason: SFT, GRPO with verifiable rewards, rejection sampling "
         "and distillation. A model is a hub id, a folder, embedded:base or embedded:student.",
+        epilog="Exit status: 0 done, 2 a mistake or a full disk, 130 stopped by Ctrl-C, 143 by SIGTERM, 1 a bug. "
+        "Training stops at its next step with a checkpoint, at a second signal at once; the same command goes on.",
     )
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -61,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
         command.add_argument("--out", type=Path, help="the run folder (default: runs/NAME)")
+        command.add_argument(
+            "--accept-changes", action="store_true", help="go on in a folder that was started with other settings"
+        )
         if starts:
             command.add_argument(
                 "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
@@ -165,11 +174,13 @@ def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False) -> 
     _prepare_libraries()
     from reasonwright.pipeline import Pipeline
     from reasonwright.runfolder import locked, open_run
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
     pipeline = Pipeline(recipe, folder)
     pipeline.check(getattr(arguments, "start", None), all_stages)
-    with locked(folder):
-        open_run(folder, recipe)
+    with signals_handled(), locked(folder), writing(folder):
+        open_run(folder, recipe, arguments.accept_changes)
         work(pipeline)
 
 
@@ -219,8 +230,10 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.pretraining import pretrain_embedded
     from reasonwright.runfolder import locked
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
-    with locked(arguments.out):
+    with signals_handled(), locked(arguments.out), writing(arguments.out):
         pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
 
 
