@@ -20,6 +20,7 @@ from reasonwright.pipeline import hold_out
 from reasonwright.recipe import load_recipe
 from reasonwright.runfolder import locked
 from reasonwright.runlog import read_json, read_jsonl
+from reasonwright.training.checkpoint import committed
 from reasonwright.types import UserError
 
 MODELS = ("sft", "grpo", "distill/student_sft", "distill/student")
@@ -66,7 +67,8 @@ def test_the_folder_is_complete(run: Path):
     for name in MODELS:
         files = {p.name for p in (run / name).iterdir()}
         assert files >= {"metrics.jsonl", "stage.json", "README.md", "chat_template.jinja", "generation_config.json"}
-        assert not files & {"checkpoints", "spent.json"}
+        assert "spent.json" not in files
+        assert len(committed(run / name / "checkpoints")) <= (name == "grpo")  # only one that was better than the last
     assert (run / "grpo" / "rollouts.jsonl").exists()
     assert not list(run.rglob("*.partial"))
     assert "student" in (run / "report.html").read_text(encoding="utf-8")
@@ -198,6 +200,17 @@ def test_another_recipe_is_refused(tmp: Path, run: Path, capsys: pytest.CaptureF
     assert "grpo.group_size: 4 -> 8" in capsys.readouterr().err
 
 
+def test_another_recipe_is_gone_on_with_when_told(tmp: Path, run: Path):
+    out = tmp / "changed" / "run"
+    shutil.copytree(run, out)
+    (out / "summary.json").unlink()
+    main([*again(tmp, out, **{"evaluate.base_shots": "0"}), "--accept-changes"])
+    assert load_recipe(out / "recipe.yaml").evaluate.base_shots == 0
+    (row,) = read_jsonl(out / "recipe_changes.jsonl")
+    assert row["changes"] == ["evaluate.base_shots: 1 -> 0"]
+    assert weights_of(out) == weights_of(run)
+
+
 def test_a_second_run_at_the_same_time_is_refused(tmp: Path, run: Path, capsys: pytest.CaptureFixture[str]):
     with locked(run), pytest.raises(SystemExit) as caught:
         main(again(tmp, run))
@@ -225,15 +238,15 @@ def test_killed_in_grpo_and_run_again(tmp: Path, run: Path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (killed / "grpo" / "stage.json").exists()
-    assert list((killed / "grpo" / "checkpoints").glob("step-*"))
-    (killed / "grpo" / "checkpoints" / "step-99.partial").mkdir()
+    assert list((killed / "grpo" / "checkpoints").glob("checkpoint-*"))
+    (killed / "grpo" / "checkpoints" / "checkpoint-99.partial").mkdir()
     done = call(*again(tmp, killed))
     assert done.returncode == 0, done.stderr
     assert weights_of(killed) == weights_of(run)
     for name in ("grpo/rollouts.jsonl", "rejection/solutions.jsonl", "rejection/kept.jsonl", "eval/student.jsonl"):
         assert (killed / name).read_bytes() == (run / name).read_bytes(), name
     assert [row["step"] for row in read_jsonl(metrics)] == list(range(12))
-    assert not (killed / "grpo" / "checkpoints").exists()
+    assert contents(killed / "grpo" / "checkpoints") == contents(run / "grpo" / "checkpoints")
     figures = [
         {s: {k: v for k, v in f.items() if k != "seconds"} for s, f in read_json(r / "summary.json")["stages"].items()}
         for r in (killed, run)

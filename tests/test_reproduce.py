@@ -166,3 +166,6 @@ def test_a_run_does_not_go_on_with_other_problems(tmp_path: Path, capsys: pytest
     assert caught.value.code == 2
     assert "the data of" in (error := capsys.readouterr().err)
     assert "(sft) changed since it was started" in error
+    with pytest.raises(SystemExit):
+        main(["grpo", *rest, "--accept-changes"])
+    assert "doomed" in capsys.readouterr().err  # after one epoch nothing is right, but the new problems were taken

@@ -19,8 +19,12 @@ USER_ERROR, DIFFERS, INTERRUPTED = 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 3 a run that was not
-    reproduced, 130 interrupted, 1 a bug."""
+    """Entry point.
+
+    Exit status: 0 done; 2 what the user can mend, a full disk too; 3 a run that was not reproduced; 130 stopped by
+    Ctrl-C and 143 by SIGTERM, at the next step and with its checkpoint committed (a second signal ends the process at
+    once); 1 a bug.
+    """
     parser = _parser()
     arguments, overrides = parser.parse_known_args(argv)
     if overrides and not hasattr(arguments, "recipe"):
@@ -34,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         sys.exit(_fail(f"{error.filename}: {error.strerror}"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(getattr(stop, "exit_status", INTERRUPTED))
 
 
 def _fail(message: str) -> int:
@@ -49,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="reasonwright",
         description="Teach a small language model to reason: SFT, GRPO with verifiable rewards, rejection sampling "
         "and distillation. A model is a hub id, a folder, embedded:base or embedded:student.",
+        epilog="Exit status: 0 done, 2 a mistake or a full disk, 130 stopped by Ctrl-C, 143 by SIGTERM, 1 a bug. "
+        "Training stops at its next step with a checkpoint, at a second signal at once; the same command goes on.",
     )
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -64,13 +70,16 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
         command.add_argument("--out", type=Path, help="the run folder (default: runs/NAME)")
+        command.add_argument(
+            "--accept-changes", action="store_true", help="go on in a folder that was started with other settings"
+        )
         if starts:
             command.add_argument(
                 "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
             )
         if checks:
             command.add_argument(
-                "--force", action="store_true", help="start GRPO though the pre-flight calls it doomed"
+                "--force", action="store_true", help="start GRPO though it is doomed by the pre-flight"
             )
         command.set_defaults(command=function)
         return command
@@ -178,12 +187,14 @@ def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False, ope
     _prepare_libraries()
     from reasonwright.pipeline import Pipeline
     from reasonwright.runfolder import locked, open_run
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
     pipeline = Pipeline(recipe, folder, force=getattr(arguments, "force", False))
     pipeline.check(getattr(arguments, "start", None), all_stages)
-    with locked(folder):
+    with signals_handled(), locked(folder), writing(folder):
         if opens:
-            open_run(folder, recipe)
+            open_run(folder, recipe, arguments.accept_changes)
         work(pipeline)
 
 
@@ -238,8 +249,10 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.pretraining import pretrain_embedded
     from reasonwright.runfolder import locked
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
-    with locked(arguments.out):
+    with signals_handled(), locked(arguments.out), writing(arguments.out):
         pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
 
 
@@ -276,16 +289,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
-    from reasonwright.reproduce import compare_runs, say_comparison
+    from reasonwright.reproduce import compare_runs, places, say_comparison
 
-    run = arguments.run.resolve()
-    if not (run / "summary.json").exists():
-        raise UserError(f"{arguments.run} is no finished run: it has no summary.json")
-    again = (arguments.out or run.with_name(run.name + "-reproduced")).resolve()
-    if again == run:
-        raise UserError(f"--out {arguments.out} is the run itself: choose another folder")
-    whole = argparse.Namespace(recipe=run / "recipe.yaml", overrides=[], out=again, force=True)
-    _run(whole)
+    run, again = places(arguments.run, arguments.out)
+    recipe = run / "recipe.yaml"
+    _run(argparse.Namespace(recipe=recipe, overrides=[], out=again, force=True, accept_changes=False))
     if not say_comparison(compare_runs(run, again)):
         sys.exit(DIFFERS)
 

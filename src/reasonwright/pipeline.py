@@ -5,7 +5,7 @@ base -> sft -> grpo -> rejection sampling -> distil into the student -> evaluate
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reasonwright import stopping
 from reasonwright.cards import model_card
 from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
@@ -25,11 +26,12 @@ from reasonwright.models.load import load_model, load_tokenizer, resolve_model, 
 from reasonwright.preflight.check import check_data, check_policy
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
-from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
+from reasonwright.runlog import append_jsonl, read_json, read_jsonl, require_room, sync, write_json, writing
 from reasonwright.sampling.native import NativeSampler
 from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
+from reasonwright.training.checkpoint import keep_only_best
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.rollout import step_seed
 from reasonwright.training.settings import SFTSettings
@@ -129,6 +131,7 @@ class Pipeline:
                 seed=self._seed("grpo"),
                 folder=folder,
                 evaluate=evaluate,
+                stop=stopping.asked,
             ),
             lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics),
         )
@@ -145,7 +148,9 @@ class Pipeline:
         sampler = NativeSampler(policy, chat)
 
         def work() -> dict[str, Any]:
-            kept = rejection_sample(sampler, chat, problems, settings, seed=self._seed("rejection"), folder=folder)
+            kept = rejection_sample(
+                sampler, chat, problems, settings, seed=self._seed("rejection"), folder=folder, stop=stopping.asked
+            )
             return {"kept": len(kept)}
 
         self._stage(folder, start, work)
@@ -258,7 +263,15 @@ class Pipeline:
             folder,
             start,
             lambda: train_sft(
-                model, chat, problems, settings, seed=self._seed(stage), folder=folder, held_out=held_out, title=stage
+                model,
+                chat,
+                problems,
+                settings,
+                seed=self._seed(stage),
+                folder=folder,
+                held_out=held_out,
+                stop=stopping.asked,
+                title=stage,
             ),
             lambda metrics: self._save(folder, model, chat, stage, start, metrics),
         )
@@ -270,27 +283,35 @@ class Pipeline:
         work: Callable[[], dict[str, Any]],
         save: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        """Do a stage's work, keep what it made, and say that it is done; its checkpoints are then not needed."""
+        """Do a stage's work, keep what it made, and say that it is done. Of its checkpoints then only one stays, where
+        an evaluation found it better than the last."""
         folder.mkdir(parents=True, exist_ok=True)
         spent = read_json(folder / "spent.json")["seconds"] if (folder / "spent.json").exists() else 0.0
         began = time.perf_counter()
         try:
-            metrics = work()
-        finally:  # a stage that is gone on with counts the time of all its parts
-            write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
+            with stopping.at_next_step():
+                metrics = work()
+        except BaseException:  # a stage that is gone on with counts the time of all its parts
+            with contextlib.suppress(UserError, OSError):  # the disk may be full: what happened first is what is told
+                write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
+            raise
         if save:
             save(metrics)
         finite = {k: v for k, v in metrics.items() if isinstance(v, int | float) and v == v and abs(v) != float("inf")}
         seconds = spent + time.perf_counter() - began
         write_json(folder / "stage.json", {"seconds": seconds, "from": start, "metrics": finite})
-        (folder / "spent.json").unlink()
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        (folder / "spent.json").unlink(missing_ok=True)
+        keep_only_best(folder / "checkpoints")
 
     def _save(
         self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
     ) -> None:
         card = model_card(stage, start, self.recipe, metrics)
-        save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+        size = sum(p.nbytes for p in model.parameters())
+        with writing(folder / "model.safetensors", size):
+            require_room(folder / "model.safetensors", size)
+            save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+            sync(*folder.iterdir(), folder)
 
     def _evaluate(self, stage: str, task: str, name: str) -> None:
         file = self.folder / "eval" / f"{name}.json"

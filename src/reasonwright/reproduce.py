@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from reasonwright.display import console
 from reasonwright.runlog import read_json
 from reasonwright.summary import MODELS, STAGE_LABELS
+from reasonwright.types import UserError
 
 PLACES = {"sft": "sft", "grpo": "grpo", "student_sft": "distill/student_sft", "student": "distill/student"}
 RECORDS = ("grpo/rollouts.jsonl", "rejection/solutions.jsonl", "rejection/kept.jsonl")
@@ -30,6 +31,17 @@ class Comparison:
     detail: str
     must: bool
     """Whether a difference means that the run was not reproduced."""
+
+
+def places(run: Path, out: Path | None) -> tuple[Path, Path]:
+    """(the finished run, where it is done again). Raises UserError where either cannot be."""
+    run = run.resolve()
+    if not (run / "summary.json").exists():
+        raise UserError(f"{run} is no finished run: it has no summary.json")
+    again = out.resolve() if out else run.with_name(run.name + "-reproduced")
+    if again == run:
+        raise UserError(f"--out {out} is the run itself: choose another folder")
+    return run, again
 
 
 def compare_runs(run: Path, again: Path) -> list[Comparison]:

@@ -41,12 +41,12 @@ class Preflight:
     def doomed(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.level == "doomed"]
 
-    def refuse(self, force: bool) -> None:
+    def refuse(self, force: bool, where: str = "") -> None:
         """Raise UserError with the first reason why GRPO is doomed, if there is one and nobody forces it."""
         if self.doomed and not force:
             first = self.doomed[0]
             raise UserError(
-                f"doomed, so not started: {first.seen}; mend: {first.mend}; or --force starts it all the same"
+                f"doomed, so not started: {first.seen}; mend: {first.mend}{where}; or --force starts it all the same"
             )
 
     def say(self) -> None:
@@ -73,7 +73,7 @@ class Preflight:
         if not (folder / "grpo" / "metrics.jsonl").exists():
             verdict = {"doomed": bool(self.doomed), "forced": force and bool(self.doomed)}
             write_json(folder / "check.json", asdict(self) | verdict)
-        self.refuse(force)
+        self.refuse(force, " (with --accept-changes in this folder)")
 
 
 def check_data(recipe: Recipe, model: str, chat: ChatFormat, vocabulary: int | None = None) -> Preflight:
