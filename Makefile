@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check bench clean
+.PHONY: demo test test-slow test-faults check bench clean
 
 demo: .venv/.ready
 	$(BIN)/reasonwright run recipes/demo.yaml
@@ -12,6 +12,9 @@ test: .venv/.ready
 
 test-slow: .venv/.ready
 	$(BIN)/python -m pytest -m slow
+
+test-faults: .venv/.ready
+	$(BIN)/python -m pytest tests/faults -m "faults or not faults"
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .

@@ -49,13 +49,14 @@ class Worker:
     def ask(self, gold: list[str], answer: list[str], limit: float) -> dict[str, Any]:
         """The worker's reply; raises `TimedOutError` or `WorkerDiedError`, and is then of no more use.
 
-        The limit counts from when the worker is ready.
+        `wait` comes first, so that the limit counts from when the worker is ready.
         """
-        if not self.ready:
-            self._wait()
         return self._exchange({"gold": gold, "answer": answer, "limit": limit}, limit)
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Until it is ready to be asked."""
+        if self.ready:
+            return
         try:
             self.ready = self._exchange(None, START_SECONDS)["ready"]
         except TimedOutError:
@@ -123,11 +124,11 @@ class LatexPool:
             worker.close()
 
     def _ask(self, worker: Worker, gold: list[str], answer: list[str]) -> dict[str, Any] | None:
-        # Half of the time is gone: this worker may have to be killed. Its successor starts now, to be there in time.
         spare = threading.Timer(self.limit / 2, lambda: self._put(Worker()))
         spare.daemon = True
-        spare.start()
         try:
+            worker.wait()
+            spare.start()  # with half of the time gone this worker may have to be killed; its successor starts now
             reply = worker.ask(gold, answer, self.limit)
         except TimedOutError:
             return None
@@ -141,10 +142,10 @@ class LatexPool:
 
     def _put(self, worker: Worker) -> None:
         with self._lock:
-            if len(self._idle) < self.size:
-                self._idle.append(worker)
-                return
-        worker.close()
+            self._idle.append(worker)
+            oldest = self._idle.pop(0) if len(self._idle) > self.size else None
+        if oldest is not None:
+            oldest.close()
 
 
 def _new_pool() -> None:
