@@ -198,4 +198,4 @@ def test_unreadable_gold_is_an_error_and_never_a_reward(gold: str) -> None:
 
 def test_unknown_kind() -> None:
     with pytest.raises(ValueError, match="expected number, text, latex or code"):
-        grade("4", "4", "code")  # type: ignore[arg-type]
+        grade("4", "4", "colour")  # type: ignore[arg-type]

@@ -108,8 +108,8 @@ def load_model(
 ) -> Any:
     """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
 
-    Only safetensors; Python code from the model's folder is run only with `trust_remote_code`. Raises UserError where it
-    cannot be loaded.
+    Only safetensors; Python code from the model's folder is run only with `trust_remote_code`. Raises UserError where
+    it cannot be loaded.
     """
     source = resolve_model(spec)
     with _quiet(), _as_user_error(spec, "model"):
