@@ -31,12 +31,17 @@ def answer(code: str) -> str:
 
 
 @pytest.fixture
-def limited(monkeypatch: pytest.MonkeyPatch) -> float:
-    """A sandbox that works, and a shorter limit."""
+def sandboxed() -> None:
+    """A sandbox that works."""
     try:
         sandbox.require()
     except UserError as error:
         pytest.skip(f"SANDBOX NOT TESTED: {error}")
+
+
+@pytest.fixture
+def limited(sandboxed: None, monkeypatch: pytest.MonkeyPatch) -> float:
+    """And a shorter limit, for what does not end by itself."""
     run = sandbox.run
     monkeypatch.setattr(sandbox, "run", lambda *arguments: run(*arguments, seconds=1.0))
     return 1.0
@@ -55,7 +60,7 @@ def processes() -> set[str]:
     return found
 
 
-def test_what_is_right_scores_and_what_is_not_does_not(limited: float) -> None:
+def test_what_is_right_scores_and_what_is_not_does_not(sandboxed: None) -> None:
     assert grade(answer(RIGHT), GOLD, "code") == Verdict(True, True, RIGHT + "\n")
     assert not grade(answer("def f(a, b):\n    return a - b"), GOLD, "code").lenient
     assert not grade(answer("def g(a, b):\n    return a + b"), GOLD, "code").lenient
@@ -78,7 +83,7 @@ ENDLESS = {
 def test_what_does_not_end_is_killed(limited: float, name: str) -> None:
     began = time.perf_counter()
     assert not grade(answer(ENDLESS[name]), GOLD, "code").lenient
-    assert time.perf_counter() - began < limited + 2  # the start of the sandbox included
+    assert time.perf_counter() - began < limited + 4  # the start of the sandbox included
     assert not processes()
 
 
@@ -111,7 +116,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_no_way_round_the_tests(limited: float, name: str) -> None:
+def test_no_way_round_the_tests(sandboxed: None, name: str) -> None:
     assert not grade(answer(FORGERIES[name]), GOLD, "code").lenient
 
 
@@ -147,7 +152,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_would_be_right_is_nowhere_to_be_read(limited: float, name: str) -> None:
+def test_what_would_be_right_is_nowhere_to_be_read(sandboxed: None, name: str) -> None:
     """The program reports all it can see; the secret, which is what the test expects, is not among it."""
     body = READERS[name] if "\n" in READERS[name] else "\n        " + READERS[name]
     code = "def f(a, b):" + body.replace("\n        ", "\n    ")
@@ -180,7 +185,7 @@ def listener() -> Iterator[tuple[int, Callable[[], bool]]]:
         yield server.getsockname()[1], visited
 
 
-def test_no_network(limited: float, listener: tuple[int, Callable[[], bool]]) -> None:
+def test_no_network(sandboxed: None, listener: tuple[int, Callable[[], bool]]) -> None:
     port, visited = listener
     code = (
         "import socket\ndef f(a, b):\n"
@@ -196,7 +201,7 @@ def test_no_network(limited: float, listener: tuple[int, Callable[[], bool]]) ->
     assert visited()  # the server would have noticed
 
 
-def test_no_writes(limited: float, tmp_path: Path) -> None:
+def test_no_writes(sandboxed: None, tmp_path: Path) -> None:
     places = [str(tmp_path), "/tmp", "/dev/shm", "/var/tmp", "/", "/usr/lib", os.getcwd(), str(Path.home())]
     code = (
         "import os, sys\ndef f(places, names):\n    done = []\n"
@@ -211,7 +216,7 @@ def test_no_writes(limited: float, tmp_path: Path) -> None:
         assert not os.path.lexists(os.path.join(place, "trace"))
 
 
-def test_no_rights(limited: float) -> None:
+def test_no_rights(sandboxed: None) -> None:
     code = (
         "import os, resource, ctypes\ndef f():\n    done = []\n"
         "    def attempt(name, work):\n"
@@ -227,7 +232,7 @@ def test_no_rights(limited: float) -> None:
     assert sandbox.run(code, "f", [[]]) == [[[]]]
 
 
-def test_a_namespace_of_its_own_wins_nothing(limited: float) -> None:
+def test_a_namespace_of_its_own_wins_nothing(sandboxed: None) -> None:
     """The kernel may let anybody make a user namespace, and be root in there."""
     code = (
         "import ctypes, os, socket\ndef f():\n    done = []\n"
@@ -247,7 +252,7 @@ def test_a_namespace_of_its_own_wins_nothing(limited: float) -> None:
     assert sandbox.run(code, "f", [[]]) == [[[]]]
 
 
-def test_a_gigabyte_is_refused(limited: float) -> None:
+def test_a_gigabyte_is_refused(sandboxed: None) -> None:
     code = (
         "def f():\n    try:\n        return len(bytearray(10 ** 9))\n    except MemoryError:\n        return 'refused'"
     )
@@ -255,7 +260,7 @@ def test_a_gigabyte_is_refused(limited: float) -> None:
     assert sandbox.run("kept = []\nwhile True: kept.append(bytearray(10 ** 7))", "f", [[]]) == []
 
 
-def test_a_fork_loop_forks_nothing(limited: float) -> None:
+def test_a_fork_loop_forks_nothing(sandboxed: None) -> None:
     code = (
         "import os, threading, subprocess, sys\ndef f():\n    done = 0\n"
         "    for _ in range(50):\n"
@@ -270,12 +275,12 @@ def test_a_fork_loop_forks_nothing(limited: float) -> None:
     assert sandbox.run(code, "f", [[]]) == [[0]]
 
 
-def test_a_flood_of_output_is_cut(limited: float) -> None:
+def test_a_flood_of_output_is_cut(sandboxed: None) -> None:
     began = time.perf_counter()
     assert grade(answer("print('x' * 10 ** 8)\n" + RIGHT), GOLD, "code").lenient  # what it prints is nobody's business
     assert sandbox.run("def f():\n    return 'x' * 10 ** 8", "f", [[]]) == []
     assert not grade(answer(WRITE + "while True: write(b'[5]\\n' * 10000)"), GOLD, "code").lenient
-    assert time.perf_counter() - began < limited + 3
+    assert time.perf_counter() - began < 30  # and not for ever
 
 
 def test_it_works_from_threads_and_a_loop_does_not_hold_the_others(limited: float) -> None:
@@ -285,7 +290,7 @@ def test_it_works_from_threads_and_a_loop_does_not_hold_the_others(limited: floa
     assert verdicts == [True, False, True, False, True]
 
 
-def test_a_sandbox_killed_in_the_middle_is_tried_again(limited: float) -> None:
+def test_a_sandbox_killed_in_the_middle_is_tried_again(sandboxed: None) -> None:
     """Killed from outside, twice in a row it is an error; a program that kills itself is wrong."""
     code = "import time\ndef f(a, b):\n    time.sleep(0.5)\n    return a + b"
 
@@ -305,7 +310,7 @@ def test_a_sandbox_killed_in_the_middle_is_tried_again(limited: float) -> None:
     killer.join()
     killer = threading.Thread(target=kill, args=(2,))
     killer.start()
-    with pytest.raises(sandbox.SandboxError, match="from outside"):
+    with pytest.raises(sandbox.SandboxError, match=r"from outside|before the program began"):
         grade(answer(code), GOLD, "code")
     killer.join()
     suicide = "import os\nos.kill(os.getpid(), 9)"

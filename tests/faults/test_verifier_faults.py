@@ -111,6 +111,7 @@ def test_from_asyncio_bombs_do_not_touch_the_others(pool: latex_pool.LatexPool) 
     assert ticks > 10  # the loop went on while the bombs burned
 
 
+@pytest.mark.parametrize("pool", [60.0], indirect=True)
 def test_a_worker_killed_in_the_middle_of_an_item_is_asked_again(pool: latex_pool.LatexPool) -> None:
     """The item takes some tenths of a second; its worker is killed from outside while it works on it."""
     slow_but_right = "$" + "+".join(f"x^{{{i}}}" for i in range(60)) + "$"

@@ -10,9 +10,10 @@ import pytest
 from reasonwright.chat import render_program
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.splits import question_id
-from reasonwright.types import Problem, UserError
+from reasonwright.types import Completion, Problem, UserError
 from reasonwright.verify import check_gold, grade, sandbox
 from reasonwright.verify.code import CodeGold, python_blocks
+from reasonwright.verify.rewards import RewardScorer
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +153,11 @@ def test_values_are_compared_as_json_has_them() -> None:
     assert not right("[2, 1]", [1, 2])
     assert not right("object()", None)
     assert right("'\\ud800'", "\ud800")
+
+
+def test_the_reward_of_a_program() -> None:
+    score = RewardScorer(accuracy=1.0, format=0.0, length=0.0, functions={}, max_tokens=40)
+    (problem,) = load_task("code").problems("rl", 1)
+    assert problem.completion is not None
+    for text, reward in ((problem.completion, 1.0), (problem.completion.replace("return", "return not"), 0.0)):
+        assert score(problem, Completion([1], [-1.0], text, "stop")).value == reward

@@ -124,7 +124,7 @@ class LatexPool:
             worker.close()
 
     def _ask(self, worker: Worker, gold: list[str], answer: list[str]) -> dict[str, Any] | None:
-        spare = threading.Timer(self.limit / 2, lambda: self._put(Worker()))
+        spare = threading.Timer(self.limit / 2, self._start_spare)
         spare.daemon = True
         try:
             worker.wait()
@@ -139,6 +139,11 @@ class LatexPool:
             spare.cancel()
         self._put(worker)
         return reply
+
+    def _start_spare(self) -> None:
+        with self._lock:
+            if len(self._idle) < self.size:
+                self._idle.insert(0, Worker())  # taken last, when it has had time to start
 
     def _put(self, worker: Worker) -> None:
         with self._lock:
