@@ -55,6 +55,11 @@ def render_completion(thought: str, answer: str) -> str:
     return f"{THINK_OPEN}\n{thought.strip()}\n{THINK_CLOSE}\n\n{ANSWER_MARKER} {answer}."
 
 
+def render_program(thought: str, code: str) -> str:
+    """The target text of a worked solution that is a program."""
+    return f"{THINK_OPEN}\n{thought.strip()}\n{THINK_CLOSE}\n\n```python\n{code.strip()}\n```"
+
+
 TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}Question: {{ message['content'] }}\n"

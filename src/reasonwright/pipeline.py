@@ -239,7 +239,9 @@ class Pipeline:
         return step_seed(self.recipe.seed, stage)
 
     def _load(self, spec: str) -> tuple[Any, ChatFormat]:
-        return load_model(spec, device=self.device), ChatFormat(load_tokenizer(spec))
+        trust = self.recipe.trust_remote_code
+        model = load_model(spec, device=self.device, trust_remote_code=trust)
+        return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust))
 
     def _scorer(self) -> RewardScorer:
         return RewardScorer(**self.recipe.grpo.reward.model_dump(), max_tokens=self.recipe.grpo.max_tokens)

@@ -30,6 +30,8 @@ class Recipe(Settings):
     """A hub id, a folder, or embedded:base."""
     student: str = "embedded:student"
     """The smaller model that the kept solutions are distilled into."""
+    trust_remote_code: bool = False
+    """Run Python code that comes in the models' folders; some architectures need it, and it can do anything."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     sft: SFTSettings = SFTSettings()
     grpo: GRPOSettings = GRPOSettings()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:  # the tasks and the verifier must stay importable without torch
     import torch
 
-AnswerKind = Literal["number", "text", "latex"]
+AnswerKind = Literal["number", "text", "latex", "code"]
 FinishReason = Literal["stop", "length"]
 
 
@@ -31,7 +31,7 @@ class Problem:
     question: str
     """What the user asks: "What is 15% of 80?"."""
     answer: str
-    """The gold answer as text: "12", "3/4", "-0.5"; LaTeX or free text by `answer_kind`."""
+    """The gold answer as text: "12", "3/4", "-0.5"; LaTeX, free text or tests by `answer_kind`."""
     solution: str | None = None
     """A worked solution without tags and without the final sentence: "80 x 0.15 = 12."."""
     completion: str | None = None
@@ -39,7 +39,7 @@ class Problem:
     difficulty: int | None = None
     """Number of reasoning steps, where known: 3."""
     answer_kind: AnswerKind = "number"
-    """How the verifier compares: exact rational value, normalised text, or math-verify."""
+    """How the verifier compares: exact rational value, normalised text, math-verify, or tests run in a sandbox."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Whatever the task wants to keep; nothing in the pipeline reads it."""
 

@@ -9,7 +9,7 @@ import pytest
 from reasonwright.chat import render_completion
 from reasonwright.tasks import TASKS, load_task
 from reasonwright.tasks.base import Split
-from reasonwright.types import Problem
+from reasonwright.types import Problem, UserError
 from reasonwright.verify import grade
 
 JUNK = [
@@ -28,6 +28,18 @@ GYM = """
     chain_sum gsm_symbolic spell_backward fraction_simplification syllogism leg_counting prime_factorization
     calendar_arithmetic decimal_chain_sum caesar_cipher time_intervals knights_knaves letter_jumble
     """.split()  # noqa: SIM905
+CODE = [  # the same for programs; the gold is Python here
+    "",
+    "```python",
+    "<think>\n```python\n{gold}\n```\n</think>",
+    "<think>\n```python\n{gold}\n```",
+    "<think>\nx\n</think>\n\n```python\n{gold}",
+    "<think>\nx\n</think>\n\n{gold}",
+    "<think>\nx\n</think>\n\n```\n{gold}\n```",
+    "<think>\nx\n</think>\n\n```python\n{gold}\n```\n```python\npass\n```",
+    "<think>\nx\n</think>\n\n```python\n{gold}\n1/0\n```",
+    "<think>\nx\n</think>\n\n```python\n" + "9" * 50_000 + "\n```",
+]
 GENERATED = ["word_problems", "word_problems_clean", "word_problems_long", *(f"reasoning_gym:{name}" for name in GYM)]
 FILES = ["gsm8k:gsm8k", "jsonl:jsonl.jsonl", "math500:math500.jsonl", "svamp:svamp.json", "gsm_hard:gsm_hard.jsonl"]
 
@@ -72,8 +84,10 @@ def test_from_files(fixtures: Path, spec: str) -> None:
         _check(problem)
 
 
-@pytest.mark.parametrize("spec", [*FILES, "reasoning_gym:chain_sum", "reasoning_gym:spell_backward", "word_problems"])
+@pytest.mark.parametrize("spec", FILES + GENERATED)
 def test_junk_is_worth_nothing(fixtures: Path, spec: str) -> None:
+    if spec.startswith("reasoning_gym"):
+        pytest.importorskip("reasoning_gym", reason="REASONING GYM NOT TESTED: the extra `gym` is not installed")
     problems = _from_file(fixtures, spec) if spec in FILES else _problems(spec)
     for problem in problems[:3]:
         for junk in JUNK:
@@ -81,8 +95,25 @@ def test_junk_is_worth_nothing(fixtures: Path, spec: str) -> None:
             assert not _strict(completion, problem), (problem, completion)
 
 
+def test_programs() -> None:
+    """Every worked solution passes its tests; ten ways not to answer with it do not."""
+    try:
+        task = load_task("code")
+    except UserError as error:
+        pytest.skip(f"CODE NOT TESTED: {error}")
+    problems = [problem for split in ("sft", "rl", "eval") for problem in task.problems(split)]
+    assert len(problems) >= 20
+    for problem in problems:
+        assert problem.completion is not None
+        assert _strict(problem.completion, problem), problem.question
+    problem = problems[0]
+    gold = problem.completion.partition("```python\n")[2].removesuffix("\n```")
+    for junk in CODE:
+        assert not _strict(junk.replace("{gold}", gold), problem), junk
+
+
 def test_no_task_is_forgotten() -> None:
-    assert {spec.partition(":")[0] for spec in GENERATED + FILES} == set(TASKS)
+    assert {spec.partition(":")[0] for spec in [*GENERATED, *FILES, "code"]} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "svamp", "gsm_hard"])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import time
-from pathlib import Path
 
 import pytest
 
-import reasonwright.verify
 from reasonwright.verify import grade
 
 MB = 1_000_000
@@ -59,15 +56,3 @@ def test_short_answers_are_fast() -> None:
             grade(text, "18")
         best = min(best, time.perf_counter() - started)
     assert best < 0.1  # 10,000 a second on a busy machine; 67,000 were measured on a quiet one
-
-
-def test_model_text_is_never_evaluated() -> None:
-    """No eval, exec or sympy in the package; Math-Verify is imported in the worker alone."""
-    for file in Path(reasonwright.verify.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in {"eval", "exec", "compile", "sympify", "parse_expr"}, file
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
-                heavy = any(name.split(".")[0] in {"sympy", "math_verify", "latex2sympy2_extended"} for name in names)
-                assert not heavy or file.name == "latex_worker.py", file

@@ -197,5 +197,5 @@ def test_unreadable_gold_is_an_error_and_never_a_reward(gold: str) -> None:
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ValueError, match="expected number, text or latex"):
-        grade("4", "4", "code")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="expected number, text, latex or code"):
+        grade("4", "4", "colour")  # type: ignore[arg-type]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reasonwright.chat import render_completion
 from reasonwright.types import Verdict
-from reasonwright.verify import grade
+from reasonwright.verify import grade, numbers
+from reasonwright.verify.literals import TOKEN
 
 RENDERERS = {
     "plain": str,
@@ -76,3 +77,36 @@ def test_random_text_never_scores(text: str) -> None:
 @given(st.text(alphabet="abc {}\\$.,;:()", max_size=40))
 def test_text_without_a_digit_is_no_answer(text: str) -> None:
     assert grade(f"The answer is {text}", "0") == Verdict(False, False, None)
+
+
+PIECES = st.sampled_from(
+    [
+        *"0123456789",
+        "12",
+        "1,000",
+        "½",
+        "√",
+        "x",
+        "m",
+        "\n",
+        ". ",
+        ".",
+        " ",
+        ", ",
+        " and ",
+        " = ",
+        " + ",
+        "-",
+        "- ",
+        "*",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+@settings(max_examples=400)
+def test_reading_the_last_sentence_is_reading_it_all(text: str) -> None:
+    number, position = None, 0
+    while token := TOKEN.search(text, position):
+        number, position = numbers._read(text, token, 0, len(text))
+    assert numbers.last_number(text) == (number if set(text) & set("0123456789") else None)

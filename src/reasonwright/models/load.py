@@ -32,20 +32,23 @@ def _quiet():
         transformers.logging.set_verbosity(level)
 
 
-def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model, see `resolve_model`."""
+def load_tokenizer(spec: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, see `resolve_model` and `load_model`."""
     source = resolve_model(spec)
     with _quiet(), _as_user_error(spec, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
     if not tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys():  # what transformers makes of no files
         raise UserError(f"the tokenizer of {spec!r} cannot be loaded: there is no vocabulary")
     return tokenizer
 
 
-def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+def load_model(
+    spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32, trust_remote_code: bool = False
+) -> Any:
     """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
 
-    Only safetensors, never code from the repository. Raises UserError where it cannot be loaded.
+    Only safetensors; Python code from the model's folder is run only with `trust_remote_code`. Raises UserError where
+    it cannot be loaded.
     """
     source = resolve_model(spec)
     with _quiet(), _as_user_error(spec, "model"):
@@ -54,7 +57,7 @@ def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.flo
             dtype=dtype,
             attn_implementation="sdpa",
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=trust_remote_code,
             ignore_mismatched_sizes=True,  # told below, by name
             output_loading_info=True,
         )
@@ -74,6 +77,8 @@ def _as_user_error(spec: str, what: str):
         reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
         if not isinstance(error, (OSError, ValueError)):
             reason = f"{type(error).__name__}: {reason}"
+        if "custom code" in reason:
+            reason += " It is not run unless the recipe says `trust_remote_code: true`."
         raise UserError(f"the {what} of {spec!r} cannot be loaded: {reason}") from error
 
 

@@ -28,6 +28,7 @@ TASKS: dict[str, TaskInfo] = {
     "gsm8k": TaskInfo(
         "grade-school problems with human solutions, from the hub or train.jsonl and test.jsonl", "[:PATH]"
     ),
+    "code": TaskInfo("a few dozen Python functions to write, judged by tests in a sandbox (needs bubblewrap)"),
     "jsonl": TaskInfo("your own: question/answer, prompt/completion or messages, one JSON object a line", ":PATH"),
     "reasoning_gym": TaskInfo("a generator of the reasoning-gym library, such as reasoning_gym:chain_sum", ":NAME"),
     "math500": TaskInfo("500 competition problems with LaTeX answers; evaluation only", ":PATH"),
@@ -38,7 +39,8 @@ TASKS: dict[str, TaskInfo] = {
 
 def is_endless(spec: str) -> bool:
     """Whether a task is a generator, which needs to be told how many problems to make."""
-    return TASKS[spec.partition(":")[0]].argument in ("", ":NAME")
+    name = spec.partition(":")[0]
+    return TASKS[name].argument in ("", ":NAME") and name != "code"  # whose problems are written by hand
 
 
 def load_task(spec: str, *, skip_bad_rows: bool = False) -> Task:
@@ -71,6 +73,10 @@ def _make(name: str, argument: str, skip_bad_rows: bool) -> Task:
         from reasonwright.tasks.gsm8k import GSM8K
 
         return GSM8K(argument or None, skip_bad_rows=skip_bad_rows)
+    if name == "code":
+        from reasonwright.tasks.code import Code
+
+        return Code()
     if name == "jsonl":
         from reasonwright.tasks.jsonl import Jsonl
 

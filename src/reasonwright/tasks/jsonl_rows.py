@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
-from reasonwright.chat import ANSWER_MARKER, THINK_CLOSE, THINK_OPEN, parse_completion
+from reasonwright.chat import ANSWER_MARKER, THINK_CLOSE, THINK_OPEN, parse_completion, render_program
 from reasonwright.tasks.rows import Row, RowError, check, number_or_text, optional_text, text
 from reasonwright.types import AnswerKind, Problem
 from reasonwright.verify import grade
+from reasonwright.verify.code import CodeGold
 
 _FORMS = ("question", "prompt", "messages")
 
@@ -22,20 +23,23 @@ def parse_row(row: Row, place: str, *, needs_answer: bool) -> Problem:
     Each may have an `id` (text or a whole number, its own in the file), an `answer` (text or a number: 1 and "1" are
     the same) and an `answer_kind` ("number" if missing, "text" or "latex"). Where the second and third have no
     `answer`, it is taken from the completion if that says `The answer is N.`; else the row serves SFT alone, with
-    answer "".
+    answer "". In place of the answer stand, for a program, `function` (its name) and `tests`
+    (`[{"args": [2, 3], "returns": 5}]`); the first form may then have the right program as `code`.
     """
     forms = [form for form in _FORMS if row.get(form) is not None]
     if len(forms) != 1:
         had = " and ".join(f"`{form}`" for form in forms) or "none"
         raise RowError(f"a row needs exactly one of `question`, `prompt` and `messages`, this has {had}")
-    kind = _kind(row)
+    kind: AnswerKind = "code" if row.get("tests") is not None else _kind(row)
     solution = completion = None
     if forms[0] == "question":
         question, solution = text(row, "question"), _solution(row)
-        answer = number_or_text(row, "answer")
+        if kind == "code":  # the thought alone would be no target
+            program = optional_text(row, "code")
+            solution, completion = None, program and render_program(solution or "", program)
     else:
         question, completion = _messages(row) if forms[0] == "messages" else (text(row, "prompt"), _completion(row))
-        answer = number_or_text(row, "answer") if row.get("answer") is not None else _extract(completion, kind)
+    answer = _answer(row, kind, completion if forms[0] != "question" else None)
     if answer:
         hint = '; if it is not meant as a number, add "answer_kind": "text"' if kind == "number" else ""
         check(answer, kind, hint)
@@ -43,6 +47,14 @@ def parse_row(row: Row, place: str, *, needs_answer: bool) -> Problem:
         raise RowError("the row has no `answer`, which everything but SFT needs; add the column")
     row_id = number_or_text(row, "id") if row.get("id") is not None else place
     return Problem(f"jsonl/{row_id}", question.strip(), answer, solution, completion, answer_kind=kind)
+
+
+def _answer(row: Row, kind: AnswerKind, completion: str | None) -> str:
+    if kind == "code" and row.get("tests") is not None:
+        return CodeGold(text(row, "function"), row["tests"]).to_text()
+    if completion is not None and row.get("answer") is None:
+        return _extract(completion, kind)
+    return number_or_text(row, "answer")
 
 
 def _kind(row: Row) -> AnswerKind:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
 from reasonwright.tasks import TASKS, load_task
+from reasonwright.types import UserError
 
 SAMPLES = {"reasoning_gym": "reasoning_gym:chain_sum"}
 """The spec whose first problem is shown, where it is more than the name."""
@@ -18,7 +17,7 @@ NOTES = {
     "word_problems_clean": "the questions of word_problems",
     "gsm8k": 'rows: {"question": "…", "answer": "worked solution\\n#### 12"}',
     "jsonl": 'rows: {"question": "…", "answer": "12", "solution": "optional"}, {"prompt": "…", "completion": "…"} or '
-    '{"messages": […]}',
+    '{"messages": […]}; programs: "function": "add", "tests": [{"args": [2, 3], "returns": 5}] for the answer',
     "math500": 'rows: {"problem": "…", "answer": "LaTeX", "level": 1}',
     "svamp": 'SVAMP.json, a list of {"Body": "…", "Question": "…", "Answer": 51.0}',
     "gsm_hard": 'rows: {"input": "…", "target": 51.0}',
@@ -37,10 +36,11 @@ def show_tasks(console: Console | None = None) -> None:
 def _sample(name: str) -> Text:
     if name in NOTES:
         return Text(NOTES[name], "dim")
-    if name == "reasoning_gym" and importlib.util.find_spec("reasoning_gym") is None:
-        return Text("needs `pip install 'reasonwright[gym]'`", "dim")
-    problem = load_task(SAMPLES.get(name, name)).problems("eval", 1)[0]
+    try:
+        problem = load_task(SAMPLES.get(name, name)).problems("eval", 1)[0]
+    except UserError as missing:  # a task that needs more than is there
+        return Text(str(missing), "dim")
     text = Text(problem.question.strip())
-    if problem.solution:
-        text.append("\n" + problem.solution.strip(), "dim")
+    if worked := problem.solution or problem.completion:
+        text.append("\n" + worked.strip(), "dim")
     return text.append(f"\nanswer: {problem.answer}", "green")

@@ -1,12 +1,14 @@
 """Judging answers: extraction and equivalence, bounded in time, written for hostile input.
 
-Nothing here evaluates model text. LaTeX beyond plain numbers goes to Math-Verify in a process that can be killed.
+Nothing here evaluates model text. LaTeX beyond plain numbers goes to Math-Verify in a process that can be killed;
+programs run in a sandbox or not at all.
 """
 
 from __future__ import annotations
 
 from reasonwright.chat import parse_completion
 from reasonwright.types import AnswerKind, UserError, Verdict
+from reasonwright.verify.code import check_code, grade_code
 from reasonwright.verify.latex import check_latex, grade_latex
 from reasonwright.verify.literals import clean, parse_number
 from reasonwright.verify.markers import is_answer_sentence, last_span
@@ -21,7 +23,8 @@ def grade(completion: str, gold: str, kind: AnswerKind = "number") -> Verdict:
 
     Accepts any text as `completion`; what stands up to the last `</think>` is never looked at. `gold` must pass
     `check_gold`, else `UserError` is raised: an unreadable gold answer must not decide anything. With kind "latex"
-    raises `UserError` where the extra `math` is missing, and `RuntimeError` where its worker process dies twice.
+    raises `UserError` where the extra `math` is missing, and `RuntimeError` where its worker process dies twice. Kind
+    "code" does the same for the sandbox.
 
     >>> grade("<think>\\n8 x 2 = 16\\n</think>\\n\\nThe answer is 16.", "16")
     Verdict(strict=True, lenient=True, extracted='16')
@@ -37,7 +40,9 @@ def grade(completion: str, gold: str, kind: AnswerKind = "number") -> Verdict:
         return grade_text(parsed.answer_text, gold, parsed.has_think_form)
     if kind == "latex":
         return grade_latex(parsed.answer_text, gold, parsed.has_think_form)
-    raise ValueError(f"answer kind {kind!r}: expected number, text or latex")
+    if kind == "code":
+        return grade_code(parsed.answer_text, gold, parsed.has_think_form)
+    raise ValueError(f"answer kind {kind!r}: expected number, text, latex or code")
 
 
 def check_gold(gold: str, kind: AnswerKind) -> None:
@@ -49,6 +54,8 @@ def check_gold(gold: str, kind: AnswerKind) -> None:
         raise UserError("gold answer is empty: every problem needs the answer that completions are compared with.")
     elif kind == "latex":
         check_latex(gold)
+    elif kind == "code":
+        check_code(gold)
 
 
 def _grade_number(answer_text: str, gold: str, has_think_form: bool) -> Verdict:

@@ -7,7 +7,6 @@ any program. SIGALRM, which Math-Verify uses by itself, works in main threads on
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonwright.types import UserError
+from reasonwright.verify.processes import close, killed_after
 
 START_SECONDS = 120.0  # importing sympy from a cold disk on a busy machine
 
@@ -33,9 +33,10 @@ class TimedOutError(Exception):
 
 
 class Worker:
-    """One process. Used by one thread at a time."""
+    """One process, started at once and waited for when it is first asked. Used by one thread at a time."""
 
     def __init__(self) -> None:
+        self.ready = False
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _COMMAND],  # -P: a file of the user's folder must not shadow a module
             stdin=subprocess.PIPE,
@@ -44,50 +45,41 @@ class Worker:
             text=True,
             encoding="utf-8",
         )
+
+    def ask(self, gold: list[str], answer: list[str], limit: float) -> dict[str, Any]:
+        """The worker's reply; raises `TimedOutError` or `WorkerDiedError`, and is then of no more use.
+
+        `wait` comes first, so that the limit counts from when the worker is ready.
+        """
+        return self._exchange({"gold": gold, "answer": answer, "limit": limit}, limit)
+
+    def wait(self) -> None:
+        """Until it is ready to be asked."""
+        if self.ready:
+            return
         try:
-            ready = self._exchange(None, START_SECONDS)["ready"]
+            self.ready = self._exchange(None, START_SECONDS)["ready"]
         except TimedOutError:
             raise RuntimeError(f"the Math-Verify worker did not start within {START_SECONDS:.0f} s") from None
-        if not ready:
+        if not self.ready:
             self.close()
             raise UserError("LaTeX answers need Math-Verify: pip install 'reasonwright[math]'.")
 
-    def ask(self, gold: list[str], answer: list[str], limit: float) -> dict[str, Any]:
-        """The worker's reply; raises `TimedOutError` or `WorkerDiedError`, and is then of no more use."""
-        return self._exchange({"gold": gold, "answer": answer, "limit": limit}, limit)
-
     def close(self) -> None:
-        """Kill the process and wait for it."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        close(self.process)
 
     def _exchange(self, request: dict[str, Any] | None, limit: float) -> dict[str, Any]:
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
         assert stdout is not None
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            self.process.kill()  # ends the read below
-
-        timer = threading.Timer(limit, kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            if request is not None:
-                stdin.write(json.dumps(request) + "\n")
-                stdin.flush()
-            line = stdout.readline()
-        except OSError:
-            line = ""
-        finally:
-            timer.cancel()
-            timer.join()
+        with killed_after(self.process, limit) as late:
+            try:
+                if request is not None:
+                    stdin.write(json.dumps(request) + "\n")
+                    stdin.flush()
+                line = stdout.readline()
+            except OSError:
+                line = ""
         if late.is_set():
             self.close()
             raise TimedOutError
@@ -101,7 +93,7 @@ class LatexPool:
     """At most `size` workers; a thread that finds none free waits for one."""
 
     def __init__(self, size: int, limit: float) -> None:
-        self.limit = limit
+        self.size, self.limit = size, limit
         self._free = threading.Semaphore(size)
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
@@ -113,12 +105,14 @@ class LatexPool:
         answer that nobody judged must not count as wrong.
         """
         with self._free:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else Worker()
             try:
-                return self._ask_once(gold, answer)
+                return self._ask(worker, gold, answer)
             except WorkerDiedError:
                 pass
             try:
-                return self._ask_once(gold, answer)
+                return self._ask(Worker(), gold, answer)
             except WorkerDiedError as died:
                 raise RuntimeError(f"{died}, twice on the same answer: {answer[0][-200:]!r}") from died
 
@@ -129,20 +123,34 @@ class LatexPool:
         for worker in workers:
             worker.close()
 
-    def _ask_once(self, gold: list[str], answer: list[str]) -> dict[str, Any] | None:
-        with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        worker = worker or Worker()
+    def _ask(self, worker: Worker, gold: list[str], answer: list[str]) -> dict[str, Any] | None:
+        spare = threading.Timer(self.limit / 2, self._start_spare)
+        spare.daemon = True
         try:
+            worker.wait()
+            spare.start()  # with half of the time gone this worker may have to be killed; its successor starts now
             reply = worker.ask(gold, answer, self.limit)
         except TimedOutError:
             return None
         except BaseException:
             worker.close()  # interrupted in the middle of an item: its reply would be taken for the next one's
             raise
+        finally:
+            spare.cancel()
+        self._put(worker)
+        return reply
+
+    def _start_spare(self) -> None:
+        with self._lock:
+            if len(self._idle) < self.size:
+                self._idle.insert(0, Worker())  # taken last, when it has had time to start
+
+    def _put(self, worker: Worker) -> None:
         with self._lock:
             self._idle.append(worker)
-        return reply
+            oldest = self._idle.pop(0) if len(self._idle) > self.size else None
+        if oldest is not None:
+            oldest.close()
 
 
 def _new_pool() -> None:

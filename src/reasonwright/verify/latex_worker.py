@@ -31,6 +31,7 @@ def main() -> None:
         return
     logging.disable(logging.CRITICAL)  # it warns that it has no time limit; that is what this process is for
     _limit_memory()
+    _judge(("$x+1$",), ["$1+x$"])  # the first item loads much more, which must not be taken from the next one's time
     _send(replies, {"ready": True})
     for line in sys.stdin:
         request = json.loads(line)

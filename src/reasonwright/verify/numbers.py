@@ -41,7 +41,10 @@ def last_number(text: str) -> Number | None:
     last_digit = max(map(text.rfind, "0123456789"))
     if last_digit < 0:
         return None
-    start = position = max(0, last_digit - _TAIL)
+    start = max(0, last_digit - _TAIL)
+    # Nothing ties numbers of two lines or sentences together, so the last one is enough, unless it has no number.
+    sentence = max(start, text.rfind("\n", start, last_digit) + 1, text.rfind(". ", start, last_digit) + 1)
+    position = sentence if TOKEN.search(text, sentence) else start
     number = None
     while token := TOKEN.search(text, position):
         number, position = _read(text, token, start, len(text))
