@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-faults check bench clean
+.PHONY: demo test test-slow test-faults check bench bench-large clean
 
 demo: .venv/.ready
 	$(BIN)/reasonwright run recipes/demo.yaml
@@ -21,8 +21,11 @@ check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.ready
-	$(BIN)/python benchmarks/bench.py
+bench: .venv/.bench
+	$(BIN)/python benchmarks/bench.py small demo
+
+bench-large: .venv/.bench
+	$(BIN)/python benchmarks/bench.py 0.5B --rounds 2 --steps 4 --beta 0
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
@@ -32,4 +35,8 @@ clean:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "reasonwright needs Python 3.11 or newer: make PYTHON=python3.12 ..."'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+.venv/.bench: .venv/.ready
+	$(BIN)/pip install --quiet -e '.[bench]'
 	touch $@
