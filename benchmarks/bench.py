@@ -1,107 +1,125 @@
-"""Sampling against transformers' `generate` on the same model and prompts, alternating, in one process.
+"""GRPO steps of reasonwright and of TRL side by side: `make bench` (minutes), `make bench-large` (the 0.5B shape).
 
-    make bench
-
-Lengths are fixed (no stop token is drawn), so both do the same work. Ratios of one run are what to compare; seconds
-move with the machine.
+The two sides alternate, one process at a time, on the same model folder, prompts, group size and lengths. Ratios of
+one run are what to compare: seconds move with the machine. Beside them stand two limits measured in the same run, the
+time that the step's float32 products take at the speed of one product of the model's shape, and the time to read the
+weights once a generated token.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from typing import Any
 
 import torch
 import transformers
+from shapes import SHAPES, Shape, limits, write_model, write_prompts
 
-from reasonwright.chat import ChatFormat
-from reasonwright.data.packing import TokenSequence, pack, token_weights
-from reasonwright.models.embedded_config import make_model
-from reasonwright.models.load import load_tokenizer
-from reasonwright.objectives.sft_loss import sft_loss
-from reasonwright.sampling import SampleRequest, SamplingParams
-from reasonwright.sampling.native import NativeSampler
-from reasonwright.tasks import load_task
-from reasonwright.training.policy import Policy
-from reasonwright.training.settings import OptimSettings
+from reasonwright.runfolder import environment
+
+HERE = Path(__file__).parent
+SIDES = {"ours": "ours.py", "trl": "trl_side.py"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--problems", type=int, default=32)
-    parser.add_argument("--group-size", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("results/bench-cpu.json"))
+    parser.add_argument("shapes", nargs="*", default=["small", "demo"], help=f"of {', '.join(SHAPES)}")
+    parser.add_argument("--rounds", type=int, default=3, help="times that the two sides alternate")
+    parser.add_argument("--steps", type=int, default=3, help="steps a process, the first of them to warm up")
+    parser.add_argument("--beta", type=float, nargs="*", default=[0.0, 0.04], help="KL weights to measure with")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "bench-cpu.json")
     args = parser.parse_args()
+    saved = json.loads(args.out.read_text()) if args.out.exists() else {}
+    for name in args.shapes:
+        for beta in args.beta:
+            result = compare(SHAPES[name], beta, args.rounds, args.steps)
+            saved[f"{name}, KL {'on' if beta else 'off'}"] = result
+            show(name, beta, result)
+            args.out.write_text(json.dumps(saved, indent=1) + "\n")
 
-    torch.manual_seed(0)
-    chat = ChatFormat(load_tokenizer("embedded:tiny"))
-    model = make_model("base", len(chat.tokenizer), chat.end_id).eval()
-    chat.stop_ids = frozenset()  # every completion has the full length
-    prompts = [chat.prompt(p.question).ids for p in load_task("word_problems").problems("rl", args.problems)]
-    work = args.problems * args.group_size * args.tokens
 
-    sampler = NativeSampler(model, chat)
-    requests = [SampleRequest(ids, str(i)) for i, ids in enumerate(prompts)]
-    params = SamplingParams(n=args.group_size, max_tokens=args.tokens)
-    width = max(map(len, prompts))
-    padded = torch.tensor([[chat.end_id] * (width - len(p)) + p for p in prompts]).repeat_interleave(args.group_size, 0)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts]).repeat_interleave(args.group_size, 0)
-
-    def native() -> list:
-        return sampler.sample(requests, params)
-
-    def generate() -> None:
-        with torch.inference_mode():
-            model.generate(
-                input_ids=padded,
-                attention_mask=mask,
-                do_sample=True,
-                min_new_tokens=args.tokens,
-                max_new_tokens=args.tokens,
-                pad_token_id=chat.end_id,
-            )
-
-    policy = Policy(model, OptimSettings(lr=1e-6), 1000)
-    groups = native()
-    sequences = [TokenSequence(p, c.token_ids) for p, group in zip(prompts, groups, strict=True) for c in group]
-    weights = token_weights(sequences, aggregate="token")
-    batches = pack(sequences, weights, micro_batch_tokens=8192)
-
-    def update() -> None:
-        policy.update(batches, sft_loss)
-
-    generate(), update()  # warm up
-    seconds: dict[str, list[float]] = {"native": [], "generate": [], "update": []}
-    for _ in range(args.repeats):
-        for name, function in (("native", native), ("generate", generate), ("update", update)):
-            began = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - began)
-    median = {name: statistics.median(s) for name, s in seconds.items()}
-    result = {
-        "shape": f"{sum(p.numel() for p in model.parameters()):,} parameters, "
-        f"{args.problems} problems x {args.group_size} x {args.tokens} tokens",
-        "sampling tokens/s": round(work / median["native"]),
-        "generate tokens/s": round(work / median["generate"]),
-        "ratio": round(median["generate"] / median["native"], 2),
-        "trained tokens/s (with prompt)": round(sum(map(len, sequences)) / median["update"]),
-        "seconds": {name: [round(x, 3) for x in s] for name, s in seconds.items()},
-        "threads": torch.get_num_threads(),
-        "cpu": platform.processor() or platform.machine(),
+def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        model, prompts = Path(folder) / "model", Path(folder) / "prompts.jsonl"
+        parameters = write_model(shape, model)
+        prompt_length = write_prompts(shape.problems * steps, prompts)
+        command = [
+            "--model", model, "--prompts", prompts, "--num-prompts", shape.problems, "--group-size", shape.group_size,
+            "--new-tokens", shape.new_tokens, "--steps", steps, "--beta", beta, "--threads", shape.threads,
+        ]  # fmt: skip
+        runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+        for _ in range(rounds):
+            for side, script in SIDES.items():
+                line = subprocess.run(
+                    [sys.executable, str(HERE / script), *map(str, command)], capture_output=True, text=True
+                )
+                if line.returncode:
+                    sys.exit(line.stderr)
+                runs[side].append(json.loads(line.stdout.splitlines()[-1]))
+        config = json.loads((model / "config.json").read_text())
+        flops, bandwidth = limits(shape, config["hidden_size"], config["intermediate_size"])
+    completions = shape.problems * shape.group_size
+    new, read = completions * shape.new_tokens, shape.problems * prompt_length
+    result: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "parameters": parameters,
+        "work": f"{shape.problems} x {shape.group_size} x {shape.new_tokens} tokens, prompts of {prompt_length:.0f}",
+        "threads": shape.threads,
+        "cpu": environment()["cpu"],
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "limits": {
+            "GFLOP/s": round(flops / 1e9),
+            "GB/s": round(bandwidth / 1e9, 1),
+            # reading, writing and (times three, and once more for the reference) learning, attention left out
+            "arithmetic_s": round(2 * parameters * (read + new) * (4 + (beta > 0)) / flops, 2),
+            "weights_s": round(4 * parameters * shape.new_tokens / bandwidth, 2),
+        },
     }
-    args.out.parent.mkdir(exist_ok=True)
-    args.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    for side, each in runs.items():
+        step = [s for run in each for s in run["step_s"]]
+        sample = [s for run in each for s in run["sample_s"]]
+        train = [a - b for a, b in zip(step, sample, strict=True)]
+        result[side] = {
+            "step_s": round(statistics.median(step), 3),
+            "sample_s": round(statistics.median(sample), 3),
+            "sampling tokens/s": round(new / statistics.median(sample)),
+            "training tokens/s": round(new / statistics.median(train)),
+            "peak_rss_mib": max(run["peak_rss_mib"] for run in each),
+            "all_step_s": [round(s, 3) for s in step],
+        }
+    result["sampler_gap"] = max(run["sampler_gap"] for run in runs["ours"])
+    ours, trl = result["ours"], result["trl"]
+    result["ratio"] = {
+        "step": round(trl["step_s"] / ours["step_s"], 2),
+        "sampling": round(trl["sample_s"] / ours["sample_s"], 2),
+        "memory": round(ours["peak_rss_mib"] / trl["peak_rss_mib"], 2),
+    }
+    return result
+
+
+def show(name: str, beta: float, r: dict[str, Any]) -> None:
+    kl = "on" if beta else "off"
+    print(f"\n{name} ({r['parameters']:,} parameters), KL {kl}, {r['work']}, {r['threads']} thread(s)")
+    print("| | step s | sampling s | sampled tokens/s | trained tokens/s | peak MiB |\n|---|---|---|---|---|---|")
+    for side in SIDES:
+        f = r[side]
+        print(
+            f"| {side} | {f['step_s']} | {f['sample_s']} | {f['sampling tokens/s']} | {f['training tokens/s']} "
+            f"| {f['peak_rss_mib']} |"
+        )
+    print(
+        f"step {r['ratio']['step']}x, sampling {r['ratio']['sampling']}x as fast, memory {r['ratio']['memory']:.0%}; "
+        f"ours takes {r['ours']['step_s'] / r['limits']['arithmetic_s']:.1f}x the arithmetic's time "
+        f"({r['limits']['GFLOP/s']} GFLOP/s); sampler and trainer differ by {r['sampler_gap']:.1e} on average",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

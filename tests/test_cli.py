@@ -15,7 +15,7 @@ from reasonwright.cli import main
 from reasonwright.tasks import TASKS
 from toy import write_task
 
-COMMANDS = ("run", "sft", "grpo", "sample", "distill", "evaluate", "report", "chat", "tasks")
+COMMANDS = ("run", "sft", "grpo", "sample", "distill", "ablate", "evaluate", "report", "chat", "tasks")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
@@ -167,10 +167,15 @@ def test_evaluate_several_models(tmp_path: Path, capsys: pytest.CaptureFixture[s
     main(["evaluate", "embedded:tiny", "embedded:tiny", *common, "--out", str(tmp_path / "out"), "--problems", "3"])
     assert capsys.readouterr().out.count("embedded:tiny: 3/3") == 2
     files = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert files == ["0-embedded-tiny.json", "0-embedded-tiny.jsonl", "1-embedded-tiny.json", "1-embedded-tiny.jsonl"]
+    each = [f"{i}-embedded-tiny{suffix}" for i in (0, 1) for suffix in (".json", ".jsonl")]
+    assert files == [*each, "comparisons.json"]
     one, other = ((tmp_path / "out" / f"{i}-embedded-tiny.jsonl").read_text() for i in (0, 1))
     assert one == other
     assert one.count("\n") == 3
+    main(["evaluate", "embedded:tiny", *common, "--problems", "3"])
+    assert "embedded:tiny: 3/3 from" in capsys.readouterr().out
+    main(["evaluate", "embedded:tiny", *common, "--problems", "3", "--fresh"])
+    assert "embedded:tiny: 3/3 in" in capsys.readouterr().out
     main(["evaluate", "embedded:tiny", *common, "--mode", "cot", "--shots", "2"])
     assert "there is no task" in refused(capsys, "evaluate", "embedded:tiny", "--task", "nothing")
     assert "no such folder" in refused(capsys, "evaluate", "nowhere", *common)

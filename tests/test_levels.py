@@ -12,9 +12,9 @@ from places import ROOT
 
 LEVELS = [
     ["types", "settings"],
-    ["chat", "objectives", "runlog", "display"],
-    ["models", "verify", "sampling", "data"],
-    ["tasks"],
+    ["chat", "objectives", "runlog", "display", "stopping"],
+    ["models", "verify", "data"],
+    ["sampling", "tasks"],
     ["evaluation"],
     ["training"],
     ["distillation"],
@@ -22,6 +22,7 @@ LEVELS = [
     ["runfolder", "cards"],
     ["summary"],
     ["pipeline", "pretraining", "report", "serve"],
+    ["ablate"],
     ["cli"],
     ["__main__"],
 ]

@@ -20,6 +20,7 @@ from reasonwright.pipeline import hold_out
 from reasonwright.recipe import load_recipe
 from reasonwright.runfolder import locked
 from reasonwright.runlog import read_json, read_jsonl
+from reasonwright.training.checkpoint import committed
 from reasonwright.types import UserError
 
 MODELS = ("sft", "grpo", "distill/student_sft", "distill/student")
@@ -65,7 +66,8 @@ def test_the_folder_is_complete(run: Path):
     for name in MODELS:
         files = {p.name for p in (run / name).iterdir()}
         assert files >= {"metrics.jsonl", "stage.json", "README.md", "chat_template.jinja", "generation_config.json"}
-        assert not files & {"checkpoints", "spent.json"}
+        assert "spent.json" not in files
+        assert len(committed(run / name / "checkpoints")) <= (name == "grpo")  # only one that was better than the last
     assert (run / "grpo" / "rollouts.jsonl").exists()
     assert not list(run.rglob("*.partial"))
     assert "student" in (run / "report.html").read_text(encoding="utf-8")
@@ -73,7 +75,7 @@ def test_the_folder_is_complete(run: Path):
 
 def test_the_summary(run: Path):
     summary = read_json(run / "summary.json")
-    assert summary.keys() == {"stages", "also", "seconds", "versions", "seed"}
+    assert summary.keys() == {"stages", "paired", "also", "seconds", "versions", "seed"}
     assert list(summary["stages"]) == STAGES
     for name, figures in summary["stages"].items():
         assert figures.keys() >= {"accuracy", "accuracy_lenient", "n", "ci95", "mean_tokens"}
@@ -89,6 +91,33 @@ def test_the_summary(run: Path):
     assert summary["seconds"]["sft"] > 0
     assert summary["seed"] == 0
     assert "torch" in summary["versions"]
+
+
+def test_the_summarys_pairs(run: Path):
+    pairs = read_json(run / "summary.json")["paired"]
+    assert [(p["first"], p["second"]) for p in pairs] == [("sft", "grpo"), ("student_sft", "student")]
+    for pair in pairs:
+        one, other = ([r["strict"] for r in read_jsonl(run / "eval" / f"{pair[k]}.jsonl")] for k in ("first", "second"))
+        strict = pair["greedy"]["strict"]
+        assert strict["difference"] == (sum(other) - sum(one)) / 4
+        assert strict["only_second"] == sum(b and not a for a, b in zip(one, other, strict=True))
+        assert strict["ci95"][0] <= strict["difference"] <= strict["ci95"][1]
+
+
+def test_the_behaviours(run: Path, tmp: Path, capsys: pytest.CaptureFixture[str]):
+    found = read_json(run / "eval" / "behaviours.json")
+    assert list(found) == ["base_cot", "sft", "grpo", "student"]
+    for stage, figures in found.items():
+        assert figures.keys() == {"n", "verification", "backtracking", "thinking", "steps", "causal"}
+        assert figures["n"] == 4
+        assert (figures["verification"]["minus_base"] is None) == (stage == "base_cot")
+    again = shutil.copytree(run, tmp / "measured again")
+    (again / "eval" / "behaviours.json").unlink()
+    main(["behaviours", str(again)])
+    assert read_json(again / "eval" / "behaviours.json") == found
+    assert "grpo" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["behaviours", str(tmp / "no run")])
 
 
 def test_every_model_was_asked_the_same(run: Path):
@@ -170,6 +199,17 @@ def test_another_recipe_is_refused(tmp: Path, run: Path, capsys: pytest.CaptureF
     assert "grpo.group_size: 4 -> 8" in capsys.readouterr().err
 
 
+def test_another_recipe_is_gone_on_with_when_told(tmp: Path, run: Path):
+    out = tmp / "changed" / "run"
+    shutil.copytree(run, out)
+    (out / "summary.json").unlink()
+    main([*again(tmp, out, **{"evaluate.base_shots": "0"}), "--accept-changes"])
+    assert load_recipe(out / "recipe.yaml").evaluate.base_shots == 0
+    (row,) = read_jsonl(out / "recipe_changes.jsonl")
+    assert row["changes"] == ["evaluate.base_shots: 1 -> 0"]
+    assert weights_of(out) == weights_of(run)
+
+
 def test_a_second_run_at_the_same_time_is_refused(tmp: Path, run: Path, capsys: pytest.CaptureFixture[str]):
     with locked(run), pytest.raises(SystemExit) as caught:
         main(again(tmp, run))
@@ -197,15 +237,15 @@ def test_killed_in_grpo_and_run_again(tmp: Path, run: Path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (killed / "grpo" / "stage.json").exists()
-    assert list((killed / "grpo" / "checkpoints").glob("step-*"))
-    (killed / "grpo" / "checkpoints" / "step-99.partial").mkdir()
+    assert list((killed / "grpo" / "checkpoints").glob("checkpoint-*"))
+    (killed / "grpo" / "checkpoints" / "checkpoint-99.partial").mkdir()
     done = call(*again(tmp, killed))
     assert done.returncode == 0, done.stderr
     assert weights_of(killed) == weights_of(run)
     for name in ("grpo/rollouts.jsonl", "rejection/solutions.jsonl", "rejection/kept.jsonl", "eval/student.jsonl"):
         assert (killed / name).read_bytes() == (run / name).read_bytes(), name
     assert [row["step"] for row in read_jsonl(metrics)] == list(range(12))
-    assert not (killed / "grpo" / "checkpoints").exists()
+    assert contents(killed / "grpo" / "checkpoints") == contents(run / "grpo" / "checkpoints")
     figures = [
         {s: {k: v for k, v in f.items() if k != "seconds"} for s, f in read_json(r / "summary.json")["stages"].items()}
         for r in (killed, run)

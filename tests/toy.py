@@ -11,6 +11,9 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.models.embedded_config import make_model
 from reasonwright.models.load import load_tokenizer
+from reasonwright.training.checkpoint import Checkpoints
+from reasonwright.training.policy import Policy
+from reasonwright.training.settings import SFTSettings
 from reasonwright.types import Problem
 
 PAIRS = ((2, 3), (4, 5), (10, 1), (7, 6), (3, 9), (8, 8), (12, 5), (20, 4))
@@ -43,6 +46,24 @@ def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 def without_times(row: dict) -> dict:
     return {k: v for k, v in row.items() if not k.startswith(("seconds", "tokens_per_s"))}
+
+
+def numbered(folder: Path, kept: int = 2, every: int = 1, total: int = 1000) -> Checkpoints:
+    """Checkpoints of a policy that has not begun."""
+    settings = SFTSettings(checkpoint_every=every, checkpoints_kept=kept)
+    policy = Policy(fresh_model(), settings.optim, total_steps=total)
+    return Checkpoints(folder, policy, toy_chat(), settings, total, lambda: False)
+
+
+def fill(policy: Policy, step: int) -> None:
+    """Every weight and moment says which step it is of."""
+    with torch.no_grad():
+        for p in policy.model.parameters():
+            p.fill_(step / 1000)
+            policy.optimizer.state[p] = {
+                "step": torch.tensor(float(step)), "exp_avg": p.detach() * 2, "exp_avg_sq": p.detach() * 3
+            }  # fmt: skip
+    policy.steps = step
 
 
 def write_task(folder: Path) -> Path:

@@ -19,7 +19,11 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point. Exit status: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 a bug."""
+    """Entry point.
+
+    Exit status: 0 done; 2 what the user can mend, a full disk too; 130 stopped by Ctrl-C and 143 by SIGTERM, at the
+    next step and with its checkpoint committed (a second signal ends the process at once); 1 a bug.
+    """
     parser = _parser()
     arguments, overrides = parser.parse_known_args(argv)
     if overrides and not hasattr(arguments, "recipe"):
@@ -33,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         sys.exit(_fail(f"{error.filename}: {error.strerror}"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(getattr(stop, "exit_status", INTERRUPTED))
 
 
 def _fail(message: str) -> int:
@@ -48,29 +52,40 @@ def _parser() -> argparse.ArgumentParser:
         prog="reasonwright",
         description="Teach a small language model to reason: SFT, GRPO with verifiable rewards, rejection sampling "
         "and distillation. A model is a hub id, a folder, embedded:base or embedded:student.",
+        epilog="Exit status: 0 done, 2 a mistake or a full disk, 130 stopped by Ctrl-C, 143 by SIGTERM, 1 a bug. "
+        "Training stops at its next step with a checkpoint, at a second signal at once; the same command goes on.",
     )
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def recipe_command(name: str, help: str, function, starts: bool = False) -> None:
+    def recipe_command(name: str, help: str, function, starts: bool = False) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=help,
+            allow_abbrev=False,  # --seed is a recipe's key and not short for --seeds
             description=help + " Any key of the recipe can be set as --KEY VALUE, such as --grpo.steps 20.",
         )
         command.add_argument("recipe", type=Path, help="a YAML file, such as recipes/demo.yaml")
         command.add_argument("--out", type=Path, help="the run folder (default: runs/NAME)")
+        command.add_argument(
+            "--accept-changes", action="store_true", help="go on in a folder that was started with other settings"
+        )
         if starts:
             command.add_argument(
                 "--from", dest="start", metavar="MODEL", help="start from this model, not the earlier stage's"
             )
         command.set_defaults(command=function)
+        return command
 
     recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run)
     recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
     recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True)
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
     recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
+
+    ablate = recipe_command("ablate", "Controls: GRPO against the same with one thing changed, in one table.", _ablate)
+    ablate.add_argument("--arms", metavar="A,B,…", help="such as random_reward,no_kl (default: all that are possible)")
+    ablate.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the recipe's)")
 
     pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
@@ -79,7 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
 
-    evaluate = commands.add_parser("evaluate", help="Greedy accuracy of models on a task, strict and lenient.")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="Accuracy of models on a task, with intervals and paired differences.",
+        description="Greedy accuracy, strict and lenient; with --samples also average@k, pass@k and maj@k. 95 % "
+        "intervals, models compared in pairs. Answers are kept (in $REASONWRIGHT_CACHE, else ~/.cache/reasonwright): "
+        "the same again is read, not sampled, and what was stopped goes on.",
+    )
     evaluate.add_argument("models", nargs="+", metavar="MODEL")
     evaluate.add_argument("--task", required=True, metavar="NAME[:PATH]")
     evaluate.add_argument("--problems", type=_at_least(1), default=1000, help="at most so many (default: 1000)")
@@ -88,11 +109,26 @@ def _parser() -> argparse.ArgumentParser:
         "--shots", type=_at_least(0), default=0, help="worked examples before the question, with --mode cot"
     )
     evaluate.add_argument("--max-tokens", type=_at_least(1), default=512)
-    evaluate.add_argument("--seed", type=int, default=0, help="of the problems that a generator makes")
+    evaluate.add_argument(
+        "--samples", type=_at_least(1), metavar="K", help="also sample K answers a problem: average@K, pass@k, maj@k"
+    )
+    evaluate.add_argument("--temperature", type=temperature, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--top-p", type=float, default=1.0, help="of the samples (default: 1)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the samples, and of problems that a generator makes")
+    evaluate.add_argument("--fresh", action="store_true", help="ask again, whatever was kept")
+    evaluate.add_argument(
+        "--via-lm-eval", action="store_true", help="have lm-evaluation-harness ask too, and explain differences"
+    )
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
     evaluate.set_defaults(command=_evaluate)
+
+    behaviours = commands.add_parser(
+        "behaviours", help="What the thoughts of a run's models do, and whether they matter: eval/behaviours.json."
+    )
+    behaviours.add_argument("run", type=Path, metavar="RUN")
+    behaviours.set_defaults(command=_behaviours)
 
     report = commands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
@@ -138,11 +174,13 @@ def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False) -> 
     _prepare_libraries()
     from reasonwright.pipeline import Pipeline
     from reasonwright.runfolder import locked, open_run
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
     pipeline = Pipeline(recipe, folder)
     pipeline.check(getattr(arguments, "start", None), all_stages)
-    with locked(folder):
-        open_run(folder, recipe)
+    with signals_handled(), locked(folder), writing(folder):
+        open_run(folder, recipe, arguments.accept_changes)
         work(pipeline)
 
 
@@ -172,31 +210,81 @@ def _distill(arguments: argparse.Namespace) -> None:
     _pipeline(arguments, lambda pipeline: pipeline.distill())
 
 
+def _ablate(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    folder = arguments.out or Path("runs") / recipe.name
+    _prepare_libraries()
+    from reasonwright.ablate import Ablation
+    from reasonwright.runfolder import locked
+
+    arms = arguments.arms.split(",") if arguments.arms else None
+    ablation = Ablation(recipe, folder, arms, arguments.seeds)
+    ablation.check()
+    with locked(folder):
+        ablation.run()
+
+
 def _pretrain(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.pretraining import pretrain_embedded
     from reasonwright.runfolder import locked
+    from reasonwright.runlog import writing
+    from reasonwright.stopping import signals_handled
 
-    with locked(arguments.out):
+    with signals_handled(), locked(arguments.out), writing(arguments.out):
         pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     _prepare_libraries()
     from reasonwright.evaluation.command import evaluate_models
+    from reasonwright.evaluation.evaluate import Asking
 
+    asking = Asking(arguments.max_tokens, arguments.mode)
+    sampling = None
+    if arguments.samples:
+        sampling = Asking(
+            arguments.max_tokens,
+            arguments.mode,
+            samples=arguments.samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            seed=arguments.seed,
+        )
     evaluate_models(
         arguments.models,
+        asking,
+        sampling,
         task=arguments.task,
         count=arguments.problems,
-        mode=arguments.mode,
         shots=arguments.shots,
-        max_tokens=arguments.max_tokens,
         seed=arguments.seed,
         skip_bad_rows=arguments.skip_bad_rows,
         device=arguments.device,
+        fresh=arguments.fresh,
+        via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
     )
+
+
+def _behaviours(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.run / "recipe.yaml")
+    _prepare_libraries()
+    from reasonwright.display import console
+    from reasonwright.evaluation.thoughts import behaviours_table
+    from reasonwright.pipeline import Pipeline
+    from reasonwright.runfolder import locked
+
+    with locked(arguments.run):
+        (arguments.run / "eval" / "behaviours.json").unlink(missing_ok=True)
+        figures = Pipeline(recipe, arguments.run).behaviours()
+    if not figures:
+        raise UserError(f"{arguments.run}/eval holds no answers yet: evaluate its models with `reasonwright run` first")
+    console.print(behaviours_table(figures))
 
 
 def _report(arguments: argparse.Namespace) -> None:

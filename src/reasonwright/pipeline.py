@@ -5,7 +5,7 @@ base -> sft -> grpo -> rejection sampling -> distil into the student -> evaluate
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,20 +13,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reasonwright import stopping
 from reasonwright.cards import model_card
 from reasonwright.chat import ChatFormat, PromptMode
 from reasonwright.display import Bar, console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
+from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
-from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
+from reasonwright.runlog import append_jsonl, read_json, read_jsonl, require_room, sync, write_json, writing
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.summary import MODELS, results_table, summarise
+from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
+from reasonwright.training.checkpoint import keep_only_best
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.rollout import step_seed
 from reasonwright.training.settings import SFTSettings
@@ -81,9 +84,12 @@ class Pipeline:
         self.rejection()
         self.distill()
         self.evaluate("student_sft", "student")
+        console.print(behaviours_table(self.behaviours()))
         self.examples()
         summary = summarise(self.folder, self.recipe.seed)
         console.print(results_table(summary))
+        if summary["paired"]:
+            console.print(paired_table(summary))
         return summary
 
     # -- the stages ------------------------------------------------------------------------------------------------
@@ -122,6 +128,7 @@ class Pipeline:
                 seed=self._seed("grpo"),
                 folder=folder,
                 evaluate=evaluate,
+                stop=stopping.asked,
             ),
             lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics),
         )
@@ -138,7 +145,9 @@ class Pipeline:
         sampler = NativeSampler(policy, chat)
 
         def work() -> dict[str, Any]:
-            kept = rejection_sample(sampler, chat, problems, settings, seed=self._seed("rejection"), folder=folder)
+            kept = rejection_sample(
+                sampler, chat, problems, settings, seed=self._seed("rejection"), folder=folder, stop=stopping.asked
+            )
             return {"kept": len(kept)}
 
         self._stage(folder, start, work)
@@ -158,6 +167,31 @@ class Pipeline:
             self._evaluate(stage, self.recipe.task, stage)
             for task in self.recipe.evaluate.also if stage in MODELS or stage == "base_cot" else ():
                 self._evaluate(stage, task, f"{stage}.{task.partition(':')[0]}")
+
+    def behaviours(self) -> dict[str, Any]:
+        """What the evaluated stages' thoughts do, and whether they matter: eval/behaviours.json, and what is in it."""
+        file = self.folder / "eval" / "behaviours.json"
+        found: dict[str, Any] = read_json(file) if file.exists() else {}
+        base_rows = read_jsonl(self.folder / "eval" / "base_cot.jsonl")
+        with Bar("behaviours", len(BEHAVIOUR_STAGES), len(found)) as bar:
+            for stage in BEHAVIOUR_STAGES:
+                rows = read_jsonl(self.folder / "eval" / f"{stage}.jsonl")
+                if stage in found or not rows:
+                    continue
+                model, chat = self._load(self.stage_model(stage))
+                is_base = stage == "base_cot"
+                found[stage] = measure_stage(
+                    model,
+                    chat,
+                    rows,
+                    self.recipe.evaluate,
+                    base_rows=None if is_base else base_rows,
+                    mode="cot" if is_base else "chat",
+                    shots=self._shots() if is_base else (),
+                )
+                write_json(file, found)
+                bar.advance()
+        return found
 
     def examples(self) -> None:
         """The article's own examples, answered by all four models: eval/examples.json."""
@@ -231,7 +265,15 @@ class Pipeline:
             folder,
             start,
             lambda: train_sft(
-                model, chat, problems, settings, seed=self._seed(stage), folder=folder, held_out=held_out, title=stage
+                model,
+                chat,
+                problems,
+                settings,
+                seed=self._seed(stage),
+                folder=folder,
+                held_out=held_out,
+                stop=stopping.asked,
+                title=stage,
             ),
             lambda metrics: self._save(folder, model, chat, stage, start, metrics),
         )
@@ -243,27 +285,35 @@ class Pipeline:
         work: Callable[[], dict[str, Any]],
         save: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        """Do a stage's work, keep what it made, and say that it is done; its checkpoints are then not needed."""
+        """Do a stage's work, keep what it made, and say that it is done. Of its checkpoints then only one stays, where
+        an evaluation found it better than the last."""
         folder.mkdir(parents=True, exist_ok=True)
         spent = read_json(folder / "spent.json")["seconds"] if (folder / "spent.json").exists() else 0.0
         began = time.perf_counter()
         try:
-            metrics = work()
-        finally:  # a stage that is gone on with counts the time of all its parts
-            write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
+            with stopping.at_next_step():
+                metrics = work()
+        except BaseException:  # a stage that is gone on with counts the time of all its parts
+            with contextlib.suppress(UserError, OSError):  # the disk may be full: what happened first is what is told
+                write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
+            raise
         if save:
             save(metrics)
         finite = {k: v for k, v in metrics.items() if isinstance(v, int | float) and v == v and abs(v) != float("inf")}
         seconds = spent + time.perf_counter() - began
         write_json(folder / "stage.json", {"seconds": seconds, "from": start, "metrics": finite})
-        (folder / "spent.json").unlink()
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        (folder / "spent.json").unlink(missing_ok=True)
+        keep_only_best(folder / "checkpoints")
 
     def _save(
         self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
     ) -> None:
         card = model_card(stage, start, self.recipe, metrics)
-        save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+        size = sum(p.nbytes for p in model.parameters())
+        with writing(folder / "model.safetensors", size):
+            require_room(folder / "model.safetensors", size)
+            save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
+            sync(*folder.iterdir(), folder)
 
     def _evaluate(self, stage: str, task: str, name: str) -> None:
         file = self.folder / "eval" / f"{name}.json"
@@ -271,7 +321,8 @@ class Pipeline:
             return
         settings = self.recipe.evaluate
         source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
-        problems = source.problems("eval", settings.problems, self.recipe.seed)
+        seed = self.recipe.seed if settings.seed is None else settings.seed
+        problems = source.problems("eval", settings.problems, seed)
         model, chat = self._load(self.stage_model(stage))
         mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
         with Bar(f"evaluate {name}", len(problems)) as bar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from reasonwright import stopping
 from reasonwright.models.load import save_model
 from reasonwright.runfolder import environment
 from reasonwright.tasks.word_problems.corpus import documents
@@ -14,7 +15,8 @@ from reasonwright.training.pretrain import PretrainSettings, pretrain
 def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path) -> None:
     """Train from nothing and write the model folder; goes on from the newest checkpoint in `folder`."""
     settings = PretrainSettings(shape=shape, steps=steps, seed=seed)
-    model, chat, tokens, seconds = pretrain(documents, settings, folder)
+    with stopping.at_next_step():
+        model, chat, tokens, seconds = pretrain(documents, settings, folder, stopping.asked)
     save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
     weights = (folder / "model" / "model.safetensors").read_bytes()
     where = environment()

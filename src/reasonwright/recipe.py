@@ -71,7 +71,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(values, dict):
         raise UserError(f"recipe {path} must hold keys and values, such as `name: demo`")
     for key, value in parse_overrides(overrides):
-        _set(values, key, value)
+        set_key(values, key, value)
     return make_recipe(values, str(path))
 
 
@@ -139,7 +139,8 @@ def _nearest(key: str) -> str:
     return f"; the nearest known key is {close[0]}" if close else ""
 
 
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
+def set_key(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in a recipe's values, in place."""
     *parents, leaf = key.split(".")
     for name in parents:
         inner = values.setdefault(name, {})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reasonwright.recipe import Recipe, differences, load_recipe, save_recipe
-from reasonwright.runlog import read_json, write_json
+from reasonwright.runlog import append_jsonl, read_json, sync, write_json, writing
 from reasonwright.types import UserError
 
 PACKAGES = ("reasonwright", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic")
@@ -39,23 +39,28 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_run(folder: Path, recipe: Recipe) -> None:
+def open_run(folder: Path, recipe: Recipe, accept_changes: bool = False) -> None:
     """Start a run folder, or go on in one that was started with the same recipe.
 
-    Raises UserError, naming the keys that differ, where it was another recipe.
+    Raises UserError, naming the keys that differ, where it was another recipe, unless changes are accepted: what is
+    done stays, the rest is done with the new recipe, and recipe_changes.jsonl says so.
     """
     saved = folder / "recipe.yaml"
-    if saved.exists():
-        changed = differences(load_recipe(saved), recipe)
-        if changed:
-            named = "; ".join(changed[:4]) + ("; …" if len(changed) > 4 else "")
-            raise UserError(
-                f"{folder} was started with other settings ({named}): choose another folder with --out, or remove it"
-            )
-    else:
+    changed = differences(load_recipe(saved), recipe) if saved.exists() else []
+    if changed and not accept_changes:
+        named = "; ".join(changed[:4]) + ("; …" if len(changed) > 4 else "")
+        raise UserError(
+            f"{folder} was started with other settings ({named}): choose another folder with --out, or remove it, or "
+            "go on with the new ones by --accept-changes"
+        )
+    if changed:
+        append_jsonl(folder / "recipe_changes.jsonl", [{"time": _now(), "changes": changed}])
+    if changed or not saved.exists():
         beside = folder / "recipe.yaml.partial"
-        save_recipe(recipe, beside)
-        beside.replace(saved)
+        with writing(saved):
+            save_recipe(recipe, beside)
+            sync(beside)
+            beside.replace(saved)
     if not (folder / "summary.json").exists():  # a finished run keeps the record of what made it
         write_json(folder / "env.json", environment())
 
@@ -75,7 +80,7 @@ def environment() -> dict[str, Any]:
         "gpu": gpu,
         "git": _git_revision(),
         "argv": sys.argv,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": _now(),
     }
 
 
@@ -88,6 +93,10 @@ def stage_done(folder: Path) -> dict[str, Any] | None:
     """What a finished stage left in its folder (seconds and final metrics), or None."""
     marker = folder / "stage.json"
     return read_json(marker) if marker.exists() else None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _cpu_name() -> str:

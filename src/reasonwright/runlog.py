@@ -1,21 +1,79 @@
-"""The run folder's records: JSON lines that can be cut back to a step, JSON files written whole."""
+"""The run folder's records: JSON lines that can be cut back to a step, JSON files written whole; and a full disk said
+in one sentence."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
 import os
-from collections.abc import Iterable
+import re
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from reasonwright.types import UserError
+
+NO_ROOM, READ_ONLY = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS,)
+
+
+@contextlib.contextmanager
+def writing(path: Path, size: int | None = None) -> Iterator[None]:
+    """Around writes: a full or read-only disk becomes a UserError that names the path and the `size` in bytes."""
+    try:
+        yield
+    except Exception as error:
+        code = _errno(error)
+        if code not in NO_ROOM + READ_ONLY:
+            raise
+        raise UserError(
+            _no_room(path, size) if code in NO_ROOM else f"{path} cannot be written: {os.strerror(code)}"
+        ) from error
+
+
+def require_room(path: Path, size: int) -> None:
+    """Raises UserError where the disk has not `size` bytes free for `path`, whose folder is there."""
+    if shutil.disk_usage(path.parent).free < size:
+        raise UserError(_no_room(path, size))
+
+
+def _no_room(path: Path, size: int | None) -> str:
+    folder = next(parent for parent in path.parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    needed = f" of {size:,} bytes" if size is not None else ""
+    return (
+        f"the disk has no room for {path}{needed}, {free:,} are free: make room and run the same command again, "
+        "which goes on from what was kept"
+    )
+
+
+def _errno(error: Exception) -> int | None:
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))  # safetensors and tokenizers have errors of their own
+    return int(found[1]) if found else None
+
+
+def sync(*paths: Path) -> None:
+    """Have files, and the names in folders, written to the disk itself, so that they survive a power cut."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    data = (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    with writing(path, len(data)):
+        beside.write_bytes(data)
+        _move_in(beside, path)
 
 
 def read_json(path: Path) -> Any:
@@ -28,15 +86,22 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     beside = path.with_name(path.name + ".partial")
     beside.unlink(missing_ok=True)
     append_jsonl(beside, rows)
-    os.replace(beside, path)
+    with writing(path):
+        _move_in(beside, path)
 
 
 def append_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Append rows; numbers that are not finite become null, which JSON has no other word for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+    lines = (json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    data = "".join(lines).encode()
+    with writing(path, len(data)), path.open("ab") as file:
+        file.write(data)
+
+
+def _move_in(beside: Path, path: Path) -> None:
+    sync(beside)
+    os.replace(beside, path)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -59,11 +124,12 @@ def last_metrics(path: Path) -> dict[str, Any]:
     return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value as JSON has it: numbers that are not finite are null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:  # the tasks and the verifier must stay importable without torch
     import torch
@@ -107,6 +107,16 @@ class RolloutGroup:
     """[G]"""
 
 
+class Segment(NamedTuple):
+    """`length` positions of a row from `start`: they see themselves causally and, whole, the prefix that they continue
+    (a group's prompt, laid once), where there is one."""
+
+    start: int
+    length: int
+    prefix_start: int = 0
+    prefix_length: int = 0
+
+
 @dataclass(slots=True)
 class Batch:
     """Packed token rows, ready for the model. Sequences lie one behind another in a row; attention stays inside each.
@@ -118,7 +128,7 @@ class Batch:
     input_ids: torch.Tensor
     """[B, T] int64."""
     position_ids: torch.Tensor
-    """[B, T] int64, from 0 in each sequence."""
+    """[B, T] int64, from 0 in each sequence (from the prefix's length where it continues one)."""
     segment_ids: torch.Tensor
     """[B, T] int64, 1, 2, … within a row; 0 is padding."""
     targets: torch.Tensor
@@ -126,7 +136,7 @@ class Batch:
     loss_mask: torch.Tensor
     """[B, T] bool: the targets that are trained on."""
     sequence_ids: torch.Tensor
-    """[B, T] int64 index into the sequences the batch was built from: 0 … N-1; -1 on padding."""
+    """[B, T] int64 index into the sequences the batch was built from: 0 … N-1; -1 on padding and shared prefixes."""
     weights: torch.Tensor
     """[B, T] float32: each target's share in the loss, normalised over the *global* batch, so that losses of
     micro-batches add up."""
@@ -138,13 +148,15 @@ class Batch:
     """[B, T] float32 under the frozen reference (RL with KL only)."""
     old_logprobs: torch.Tensor | None = None
     """[B, T] float32 under the policy that sampled, the denominator of the ratio (RL only)."""
+    segments: list[Segment] | None = None
+    """What the one row of a flat batch consists of; None where rows are padded and attention needs a mask."""
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         moved: dict[str, Any] = {}
         for name in self.__slots__:
-            tensor = getattr(self, name)
-            moved[name] = None if tensor is None else tensor.to(device)
+            value = getattr(self, name)
+            moved[name] = value if value is None or name == "segments" else value.to(device)
         return Batch(**moved)
 
 
@@ -182,5 +194,7 @@ class EvalResult:
     truncated: float
     """Share of completions cut at max_tokens."""
     seconds: float
-    by_difficulty: dict[str, dict[str, float]]
-    """{"3": {"n": 125, "accuracy": 0.6, "accuracy_lenient": 0.62, "mean_tokens": 80.2}}."""
+    by_difficulty: dict[str, dict[str, Any]]
+    """{"3": {"n": 125, "accuracy": 0.6, "accuracy_lenient": 0.62, "ci95": (0.51, 0.68), "mean_tokens": 80.2}}."""
+    by_length: dict[str, dict[str, Any]]
+    """The same by the thought's length in tokens: {"33-64": {…}}; answers without a thought are in no bin."""

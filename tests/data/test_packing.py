@@ -58,6 +58,29 @@ def test_micro_batches_by_hand():
     assert pack([], [], micro_batch_tokens=64) == []
 
 
+def test_flat_by_hand():
+    """Two completions of one prompt: all of it but its last token is laid once, and both go on from there."""
+    other = TokenSequence([11, 12, 13], [17], sampler_logprobs=[-0.7])
+    [batch] = pack([SHORT, LONG, other], [0.5, 0.25, 2.0], micro_batch_tokens=64, flat=True)
+    assert batch.input_ids.tolist() == [[11, 12, 13, 14, 15, 13, 21, 22]]
+    assert batch.targets.tolist() == [[0, 0, 14, 15, 16, 17, 22, 23]]
+    assert batch.loss_mask.int().tolist() == [[0, 0, 1, 1, 1, 1, 1, 1]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 2, 0, 1]]
+    assert batch.segment_ids.tolist() == [[1, 1, 2, 2, 2, 3, 4, 4]]
+    assert batch.sequence_ids.tolist() == [[-1, -1, 1, 1, 1, 2, 0, 0]]
+    assert batch.weights.tolist() == [[0, 0, 0.25, 0.25, 0.25, 2.0, 0.5, 0.5]]
+    assert batch.segments == [(0, 2, 0, 0), (2, 3, 0, 2), (5, 1, 0, 2), (6, 2, 0, 0)]
+    expected = torch.tensor([[0, 0, -0.1, -0.2, -0.3, -0.7, -0.4, -0.5]])
+    torch.testing.assert_close(batch.sampler_logprobs, expected)
+
+
+def test_a_group_larger_than_a_micro_batch_is_split_with_its_prompt():
+    group = [TokenSequence([1, 2, 3], [4] * n) for n in (5, 4, 3, 2)]
+    batches = pack(group, [1.0] * 4, micro_batch_tokens=9, flat=True)
+    assert [b.sequence_ids.unique().tolist() for b in batches] == [[-1, 1, 2], [-1, 0], [-1, 3]]
+    assert [b.input_ids.shape[1] for b in batches] == [9, 7, 4]
+
+
 def test_a_row_each_by_hand():
     """Longest first, no row shared, widths rounded up to sixteens."""
     sequences = [TokenSequence([1], [2] * n) for n in (3, 20, 17, 16, 2)]
@@ -98,6 +121,44 @@ def test_sequences_of_groups():
             ([6], [8]),
         ]
         assert [s.train for s in got] == [True, not mask_truncated, not mask_truncated, True]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.lists(st.integers(1, 99), min_size=1, max_size=9), st.booleans()),
+        min_size=1,
+        max_size=16,
+    ),
+    st.integers(1, 60),
+)
+def test_flat_read_back(drawn, budget):
+    """Every sequence can be read from its prefix and its own segment, for any groups and any budget."""
+    sequences = [TokenSequence([7, 8, 9][:p], ids, train=train) for p, ids, train in drawn]
+    weights = [1.0 + i for i in range(len(sequences))]
+    seen = []
+    for batch in pack(sequences, weights, micro_batch_tokens=budget, flat=True):
+        assert batch.segments is not None
+        assert sum(s.length for s in batch.segments) == batch.input_ids.shape[1]
+        largest = max(s.length + s.prefix_length for s in batch.segments)
+        assert batch.input_ids.shape[1] <= max(budget, largest)
+        for start, length, prefix_start, prefix_length in batch.segments:
+            own = slice(start, start + length)
+            before = slice(prefix_start, prefix_start + prefix_length)
+            inputs = [*batch.input_ids[0, before].tolist(), *batch.input_ids[0, own].tolist()]
+            [i] = batch.sequence_ids[0, own].unique().tolist()
+            if i == -1:
+                assert not batch.loss_mask[0, own].any()
+                continue
+            seen.append(i)
+            s = sequences[i]
+            text = [*s.prompt_ids, *s.completion_ids]
+            assert inputs == text[:-1]
+            assert batch.position_ids[0, own].tolist() == list(range(prefix_length, len(text) - 1))
+            assert batch.targets[0, own][batch.loss_mask[0, own]].tolist() == (
+                list(s.completion_ids) if s.train else []
+            )
+            assert batch.weights[0, own].sum() == weights[i] * len(s.completion_ids) * s.train
+    assert sorted(seen) == list(range(len(sequences)))
 
 
 texts = st.builds(

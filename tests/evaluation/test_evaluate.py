@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonwright.evaluation.evaluate import evaluate_model, judge, summarise
+from reasonwright.evaluation.evaluate import _row, evaluate_model, judge, length_bin, summarise
 from reasonwright.evaluation.intervals import wilson
 from reasonwright.types import Completion, Problem, UserError
 from toy import SUMS, fresh_model, toy_chat
@@ -41,18 +41,21 @@ def test_wilson_of_nothing():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def answer(strict: bool, lenient: bool, difficulty: int | None, tokens: int, reason: str = "stop") -> dict:
+def answer(
+    strict: bool, lenient: bool, difficulty: int | None, tokens: int, reason: str = "stop", thought: int | None = None
+) -> dict:
     return {
-        "strict": strict, "lenient": lenient, "difficulty": difficulty, "tokens": tokens, "finish_reason": reason
+        "strict": strict, "lenient": lenient, "difficulty": difficulty, "tokens": tokens, "finish_reason": reason,
+        "thought_tokens": thought,
     }  # fmt: skip
 
 
 def test_summary_by_hand():
     rows = [
-        answer(True, True, 1, 10),
-        answer(False, True, 10, 20),
+        answer(True, True, 1, 10, thought=16),
+        answer(False, True, 10, 20, thought=17),
         answer(False, False, 2, 60, "length"),
-        answer(True, True, None, 30),
+        answer(True, True, None, 30, thought=20),
     ]
     result = summarise(rows, name="m", task="t", mode="chat", seconds=1.5)
     assert (result.model, result.task, result.mode, result.n, result.seconds) == ("m", "t", "chat", 4, 1.5)
@@ -61,7 +64,34 @@ def test_summary_by_hand():
     assert result.ci95 == wilson(2, 4)
     assert result.ci95_lenient == wilson(3, 4)
     assert list(result.by_difficulty) == ["1", "2", "10"]
-    assert result.by_difficulty["10"] == {"n": 1, "accuracy": 0.0, "accuracy_lenient": 1.0, "mean_tokens": 20}
+    assert result.by_difficulty["10"] == {
+        "n": 1, "accuracy": 0.0, "accuracy_lenient": 1.0, "mean_tokens": 20, "ci95": wilson(0, 1),
+        "ci95_lenient": wilson(1, 1),
+    }  # fmt: skip
+    assert {b: (g["n"], g["accuracy"]) for b, g in result.by_length.items()} == {"0-16": (1, 1.0), "17-32": (2, 0.5)}
+
+
+@given(st.integers(0, 5000))
+def test_bins_of_length_cover_every_length_once(tokens: int):
+    low, high = length_bin(tokens)
+    assert low <= tokens <= high
+    assert high & (high - 1) == 0
+    assert high >= 16
+    assert {length_bin(t) for t in (low, high)} == {(low, high)}
+    assert length_bin(high + 1)[0] == high + 1
+
+
+def test_tokens_of_the_thought_are_counted():
+    """A model that learned nothing writes no thought; the tokens of one are those between the tags."""
+    chat = toy_chat()
+    text = "<think>\n8 x 2 = 16\n</think>\n\nThe answer is 16."
+    problem = Problem("t/1", "q", "16")
+    ids = chat.completion_ids(text)
+    row = _row(problem, chat.prompt("q"), Completion(ids, [0.0] * len(ids), text, "stop"), chat)
+    empty = len(chat.completion_ids(text.replace("8 x 2 = 16", "")))
+    assert abs(row["thought_tokens"] - (len(ids) - empty)) <= 1  # newlines may merge with their neighbours
+    assert row["tokens"] == len(ids)
+    assert _row(problem, chat.prompt("q"), completion("The answer is 16."), chat)["thought_tokens"] is None
 
 
 def completion(text: str) -> Completion:

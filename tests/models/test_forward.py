@@ -6,18 +6,20 @@ import dataclasses
 
 import pytest
 import torch
-from tiny import VOCABULARY, random_sequences, tiny_qwen3
+from tiny import VOCABULARY, random_groups, random_sequences, tiny_qwen3
 
 from reasonwright.data.packing import TokenSequence, pack
+from reasonwright.models.attention import packs_flat, prepare
 from reasonwright.models.forward import batch_logprobs, block_causal_mask
 from reasonwright.objectives import logprobs as logprobs_module
+from toy_models import FAST, toy_model
 
 
-def packed_logprobs(model, sequences, loss_on="all", temperature=1.0, micro_batch_tokens=36):
+def packed_logprobs(model, sequences, loss_on="all", temperature=1.0, micro_batch_tokens=36, flat=False):
     """Each sequence's log-probabilities [C], and the entropy of all."""
     result, total = [None] * len(sequences), 0.0
     weights = [1.0] * len(sequences)
-    for batch in pack(sequences, weights, micro_batch_tokens=micro_batch_tokens, loss_on=loss_on):
+    for batch in pack(sequences, weights, micro_batch_tokens=micro_batch_tokens, loss_on=loss_on, flat=flat):
         logprobs, entropy = batch_logprobs(model, batch, temperature)
         total += entropy.item()
         for i in set(batch.sequence_ids[batch.sequence_ids >= 0].tolist()):
@@ -45,6 +47,40 @@ def test_packed_equals_plain(temperature):
     completions, _ = packed_logprobs(model, sequences, loss_on="completion", temperature=temperature)
     for ours, (theirs, _), sequence in zip(completions, expected, sequences, strict=True):
         torch.testing.assert_close(ours.double(), theirs[len(sequence.prompt_ids) - 1 :], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("budget", [1, 24, 1000])
+@torch.no_grad()
+def test_flat_equals_plain(budget):
+    """Completions that share a prompt, with it computed once, in one micro-batch and cut over several."""
+    model, sequences = tiny_qwen3(), random_groups(1)
+    got, entropy = packed_logprobs(model, sequences, "completion", 0.7, budget, flat=True)
+    expected = [plain_logprobs(model, s, 0.7)[0] for s in sequences]
+    for ours, theirs, sequence in zip(got, expected, sequences, strict=True):
+        torch.testing.assert_close(ours.double(), theirs[len(sequence.prompt_ids) - 1 :], rtol=0, atol=2e-6)
+    _, same_entropy = packed_logprobs(model, sequences, "completion", 0.7)
+    assert entropy == pytest.approx(same_entropy, rel=1e-6)
+    alone, _ = packed_logprobs(model, sequences, "all", 0.7, budget, flat=True)
+    for ours, theirs in zip(alone, expected, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", FAST)
+@torch.no_grad()
+def test_every_family_flat(kind):
+    model, sequences = prepare(toy_model(kind).double()), random_groups(2)
+    got, _ = packed_logprobs(model, sequences, "completion", flat=True)
+    for ours, sequence in zip(got, sequences, strict=True):
+        theirs, _ = plain_logprobs(model, sequence, 1.0)
+        torch.testing.assert_close(ours.double(), theirs[len(sequence.prompt_ids) - 1 :], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", ["mistral window", "gpt2", "gemma3"])
+def test_other_families_are_not_packed_flat(kind):
+    model = prepare(toy_model(kind))
+    assert not packs_flat(model)
+    with pytest.raises(AssertionError):
+        packed_logprobs(model, random_groups(2), "completion", flat=True)
 
 
 @torch.no_grad()
@@ -110,7 +146,7 @@ def test_zero_outside_the_mask_and_other_heads_agree(monkeypatch):
     assert (logprobs[~batch.loss_mask] == 0).all()
     assert (logprobs[batch.loss_mask] < 0).all()
     with monkeypatch.context() as patch:
-        patch.setattr("reasonwright.models.forward.PLAIN_HEAD", set())
+        patch.setattr("reasonwright.models.forward.FAMILIES", set())
         other, other_entropy = batch_logprobs(model, batch, 0.7)
     monkeypatch.setattr(logprobs_module, "CHUNK_ELEMENTS", 3 * VOCABULARY)
     chunked, chunked_entropy = batch_logprobs(model, batch, 0.7)

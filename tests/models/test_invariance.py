@@ -7,7 +7,7 @@ import random
 
 import pytest
 import torch
-from tiny import random_sequences, tiny_qwen3
+from tiny import random_groups, random_sequences, tiny_qwen3
 
 from reasonwright.data.packing import TokenSequence, pack, token_weights
 from reasonwright.models.forward import batch_logprobs
@@ -16,6 +16,7 @@ from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.types import Batch
 
 LAYOUTS = ("budget 1", "budget 30", "budget 1000", "reversed", "shuffled", "padded", "a row each")
+FLAT = ("flat 1", "flat 30", "flat 1000")
 
 
 def widened(batch: Batch, by: int) -> Batch:
@@ -46,7 +47,8 @@ def laid_out(layout: str, sequences, weights, **kwargs):
         order.reverse()
     if layout == "shuffled":
         random.Random(3).shuffle(order)
-    budget = int(layout.split()[1]) if layout.startswith("budget") else 40
+    budget = int(layout.split()[1]) if layout.startswith(("budget", "flat")) else 40
+    kwargs["flat"] = layout.startswith("flat")
     kwargs["join"] = layout != "a row each"
     batches = pack([sequences[i] for i in order], [weights[i] for i in order], micro_batch_tokens=budget, **kwargs)
     return [widened(b, 5) for b in batches] if layout == "padded" else batches, torch.tensor(order)
@@ -64,11 +66,12 @@ def assert_same(got, expected):
 
 
 @pytest.mark.parametrize("loss_on", ["completion", "all"])
-def test_sft(loss_on):
-    model, sequences = tiny_qwen3(), random_sequences(1)
+@pytest.mark.parametrize("draw", [random_sequences, random_groups])
+def test_sft(draw, loss_on):
+    model, sequences = tiny_qwen3(), draw(1)
     weights = token_weights(sequences, aggregate="token", loss_on=loss_on)
     expected = step(model, alone(sequences, weights, loss_on=loss_on), sft_loss)
-    for layout in LAYOUTS:
+    for layout in LAYOUTS + FLAT:
         batches, _ = laid_out(layout, sequences, weights, loss_on=loss_on)
         assert_same(step(model, batches, sft_loss), expected)
 
@@ -94,7 +97,8 @@ def test_sft_is_the_mean_over_tokens_of_plain_transformers():
 @pytest.mark.parametrize("ratio", ["token", "sequence", "sequence_mean"])
 def test_policy_loss(aggregate, ratio):
     model = tiny_qwen3()
-    sequences = [TokenSequence(s.prompt_ids, s.completion_ids, train=i != 2) for i, s in enumerate(random_sequences(5))]
+    drawn = [*random_groups(5), *random_sequences(5, 2)]
+    sequences = [TokenSequence(s.prompt_ids, s.completion_ids, train=i != 2) for i, s in enumerate(drawn)]
     weights = token_weights(sequences, aggregate=aggregate, num_completions=12, max_tokens=10)
     torch.manual_seed(1)
     advantages = torch.randn(len(sequences))
@@ -116,7 +120,7 @@ def test_policy_loss(aggregate, ratio):
     def loss(logprobs, batch):
         return policy_loss(logprobs, batch, ratio=ratio, kl_beta=0.1)
 
-    expected = step(model, prepared(alone(sequences, weights), [torch.tensor([i]) for i in range(9)]), loss)
-    for layout in LAYOUTS:
+    expected = step(model, prepared(alone(sequences, weights), [torch.tensor([i]) for i in range(len(drawn))]), loss)
+    for layout in LAYOUTS + FLAT:
         batches, order = laid_out(layout, sequences, weights)
         assert_same(step(model, prepared(batches, [order] * len(batches)), loss), expected)

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2
 
 import toy_tokenizers
 from reasonwright.chat import ChatFormat, render_completion
+from reasonwright.models import attention
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.types import UserError
 from toy_models import toy_model
@@ -92,7 +93,7 @@ def test_masters_are_float32_and_another_type_is_cast(tmp_path):
     toy_model("llama").to(torch.bfloat16).save_pretrained(tmp_path)
     assert {p.dtype for p in load_model(str(tmp_path)).parameters()} == {torch.float32}
     assert {p.dtype for p in load_model(str(tmp_path), dtype=torch.bfloat16).parameters()} == {torch.bfloat16}
-    assert load_model(str(tmp_path)).config._attn_implementation == "sdpa"
+    assert load_model(str(tmp_path)).config._attn_implementation == attention.NAME
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])

@@ -8,6 +8,7 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from reasonwright.data.packing import TokenSequence
+from reasonwright.models.attention import prepare
 
 VOCABULARY = 40
 
@@ -27,7 +28,7 @@ def tiny_qwen3(dtype: torch.dtype = torch.float64) -> Qwen3ForCausalLM:
         initializer_range=0.3,  # far from uniform
         tie_word_embeddings=True,
     )
-    return Qwen3ForCausalLM(config).to(dtype).eval()
+    return prepare(Qwen3ForCausalLM(config)).to(dtype).eval()
 
 
 def random_sequences(seed: int, count: int = 9) -> list[TokenSequence]:
@@ -40,3 +41,15 @@ def random_sequences(seed: int, count: int = 9) -> list[TokenSequence]:
         )
         for _ in range(count)
     ]
+
+
+def random_groups(seed: int, groups: int = 3) -> list[TokenSequence]:
+    """1 to 4 completions of each of several prompts, one of the prompts a single token, mixed up."""
+    rng = random.Random(seed)
+    prompts = [[rng.randrange(VOCABULARY) for _ in range(1 + 3 * g)] for g in range(groups)]
+    sequences = [
+        TokenSequence(prompt, [rng.randrange(VOCABULARY) for _ in range(rng.randint(1, 9))])
+        for prompt in prompts
+        for _ in range(rng.randint(2, 4))
+    ]
+    return rng.sample(sequences, len(sequences))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from reasonwright.sampling.decoder import Decoder, GenericDecoder, LlamaDecoder, make_decoder
+from reasonwright.sampling.decoder import Decoder, GenericDecoder, LlamaDecoder, fill_holes, make_decoder
 from toy_models import FAST, GENERIC, V, toy_model
 
 OWNER = [0, 1, 1, 2, 2, 2]
@@ -28,22 +29,32 @@ def plain_logits(model, ids: list[int]) -> torch.Tensor:
 
 def check_steps(model, decoder: Decoder) -> None:
     g = torch.Generator().manual_seed(1)
-    prompts = [torch.randint(V, (n,), generator=g).tolist() for n in (1, 9, 5)]
-    padded = torch.tensor([[7] * (9 - len(p)) + p for p in prompts])
+
+    def draw(n: int) -> list[int]:
+        return torch.randint(V, (n,), generator=g).tolist()
+
+    prompts = [draw(n) for n in (1, 9, 5)]
     texts = [list(prompts[p]) for p in OWNER]
-    logits = decoder.prefill(padded, torch.tensor([len(p) for p in prompts]), torch.tensor(OWNER), 12)
+    decoder.reserve(8, 8, 9, 12)
+    logits = decoder.add(prompts, [1, 2, 3])
     for t in range(12):
         expected = torch.stack([plain_logits(model, text) for text in texts])
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
         if t in (3, 8):  # the longest prompts leave first: only the padding of the others is left
-            rows = torch.tensor([0, 3, 5] if t == 3 else [2, 0])
-            decoder.keep(rows)
-            texts = [texts[r] for r in rows]
+            order = np.array([0, 3, 5] if t == 3 else [2, 0])
+            decoder.keep(order)
+            texts, logits = [texts[r] for r in order], logits[order]
+        if decoder.free_prompts and t in (4, 9):  # and others enter
+            new = [draw(n) for n in ((7, 2) if t == 4 else (6,))]
+            texts += [list(p) for p in new for _ in range(2)]
+            logits = torch.cat((logits, decoder.add(new, [2] * len(new))))
+            expected = torch.stack([plain_logits(model, text) for text in texts])
+            torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
         if t == 11:
             return
-        tokens = torch.randint(V, (len(texts),), generator=g)
-        texts = [[*text, int(token)] for text, token in zip(texts, tokens, strict=True)]
-        logits = decoder.step(tokens)
+        tokens = draw(len(texts))
+        texts = [[*text, token] for text, token in zip(texts, tokens, strict=True)]
+        logits = decoder.step(torch.tensor(tokens))
 
 
 @pytest.mark.parametrize("kind", FAST)
@@ -58,3 +69,21 @@ def test_fast_logits_are_those_of_a_plain_forward(kind):
 def test_generic_logits_are_those_of_a_plain_forward(kind):
     model = toy_model(kind)
     check_steps(model, GenericDecoder(model))
+
+
+def test_holes_are_filled_with_the_last_rows():
+    alive = np.array([1, 0, 1, 0, 1, 1, 0, 1], dtype=bool)
+    assert fill_holes(alive).tolist() == [0, 5, 2, 7, 4]
+    assert fill_holes(np.array([True, True])).tolist() == [0, 1]
+    assert fill_holes(np.array([False, False])).tolist() == []
+
+
+@torch.inference_mode()
+def test_the_cache_is_kept_and_begins_anew():
+    """A second use gives the same as a first, in the same memory where it is large enough."""
+    model = toy_model("qwen3")
+    decoder = LlamaDecoder(model)
+    check_steps(model, decoder)
+    place = decoder.own.data_ptr()
+    check_steps(model, decoder)
+    assert decoder.own.data_ptr() == place

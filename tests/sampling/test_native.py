@@ -8,7 +8,7 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.forward import batch_logprobs
-from reasonwright.sampling import SampleRequest, SamplingParams
+from reasonwright.sampling import SampleRequest, SamplingParams, native
 from reasonwright.sampling.native import NativeSampler
 from toy_models import FAST, GENERIC, V, toy_model
 from toy_tokenizers import chatml_tags
@@ -131,14 +131,35 @@ def test_requests_may_repeat_a_key(chat):
     assert [c.token_ids for c in first] == [c.token_ids for c in second]
 
 
+def test_looking_seldom_at_what_has_ended_changes_nothing(chat, monkeypatch):
+    """As on a GPU: rows that have ended go on for some tokens that nobody gets to see."""
+    early = ChatFormat(chatml_tags())
+    early.stop_ids = frozenset(range(0, V, 12))
+    model, requests = toy_model("qwen3"), ragged_requests(6)
+
+    def run(max_rows: int):
+        done, told = [], []
+        sampler = NativeSampler(model, early, max_rows)
+        groups = sampler.sample(requests, SamplingParams(n=4, max_tokens=21, temperature=0.7), done.append)
+        sampler.sample(requests[:1], SamplingParams(max_tokens=21), on_token=told.append)
+        return [(c.token_ids, c.finish_reason) for g in groups for c in g], sum(done), told
+
+    expected = run(512)
+    assert {reason for _, reason in expected[0]} == {"stop", "length"}
+    monkeypatch.setitem(native.LOOK_EVERY, "cpu", 5)
+    assert run(512) == expected
+    assert run(7) == expected
+
+
 @pytest.mark.parametrize("kind", ["qwen3", "gpt2"])
-def test_taking_finished_rows_out_changes_nothing(kind, chat, monkeypatch):
+def test_when_rows_enter_and_leave_changes_nothing(kind, chat, monkeypatch):
     early = ChatFormat(chatml_tags())
     early.stop_ids = frozenset(range(0, V, 12))  # about one token in twelve ends the turn
     model, results = toy_model(kind), []
-    for share in (0.0, 0.5, 0.75, 1.0):
-        monkeypatch.setattr("reasonwright.sampling.native.COMPACT_BELOW", share)
-        results.append([[c.token_ids for c in g] for g in completions(model, early, ragged_requests(6), n=6)])
+    for max_rows, refill in ((512, 0.25), (7, 0.0), (7, 0.5), (20, 1.0), (1, 0.25)):
+        monkeypatch.setattr("reasonwright.sampling.native.REFILL_AT", refill)
+        groups = completions(model, early, ragged_requests(6), max_rows, n=6)
+        results.append([[c.token_ids for c in g] for g in groups])
     assert all(result == results[0] for result in results)
     lengths = {len(ids) for group in results[0] for ids in group}
     assert len(lengths) > 8  # rows did end at many different steps

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import reasonwright.training.sft as sft
+from reasonwright.models.embedded_config import make_model
 from reasonwright.runlog import append_jsonl, read_jsonl
-from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
+from reasonwright.training.checkpoint import Checkpoints, State, best_of, committed, keep_only_best
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.policy import Policy
 from reasonwright.training.settings import GRPOSettings, OptimSettings, SFTSettings
-from reasonwright.types import Reward, Verdict
-from toy import SUMS, fresh_model, same_weights, toy_chat, weights, without_times
+from reasonwright.types import Reward, UserError, Verdict
+from toy import SUMS, fill, fresh_model, numbered, same_weights, toy_chat, weights, without_times
 
 SFT = SFTSettings(epochs=4, batch_size=4, checkpoint_every=3, optim=OptimSettings(lr=1e-2, warmup_steps=3))
 GRPO = GRPOSettings.model_validate(
@@ -97,51 +98,95 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch: pyte
     assert {"step": 7} | last == rows[-1]  # what the model card states
 
 
-def stepped() -> Policy:
-    policy = Policy(fresh_model(), OptimSettings(lr=1e-2), total_steps=4)
-    for p in policy.model.parameters():
-        p.grad = torch.ones_like(p)
-    policy.optimizer.step()
-    policy.steps = 1
-    return policy
+@pytest.mark.parametrize(
+    ("kept", "scores", "stay"),
+    [
+        (1, [None, None, None], [3]),
+        (2, [None, None, None], [2, 3]),
+        (1, [0.1, 0.3, 0.2, 0.2], [2, 4]),
+        (2, [0.1, 0.3, 0.2, 0.2, None], [2, 4, 5]),
+        (1, [0.0, 0.0, 0.0], [3]),  # the newest of equals
+        (1, [-3.0, -1.0, -2.0], [2, 3]),
+        (3, [0.5, 0.4], [1, 2]),
+        (1, [-2.0, float("nan"), -3.0], [1, 3]),
+    ],
+)
+def test_the_newest_stay_and_the_best(tmp_path: Path, kept: int, scores: list, stay: list[int]):
+    checkpoints = numbered(tmp_path, kept)
+    for step, score in enumerate(scores, 1):
+        fill(checkpoints.policy, step)
+        checkpoints.commit(State(step), score)
+    assert [p.name for p in committed(tmp_path)] == [f"checkpoint-{step}" for step in stay]
+    assert len(list(tmp_path.iterdir())) == len(stay)
+    best = best_of(committed(tmp_path))
+    keep_only_best(tmp_path)
+    left = [p.name for p in tmp_path.iterdir()] if tmp_path.exists() else []
+    assert left == ([best.name] if best and best.name != f"checkpoint-{len(scores)}" else [])
 
 
-def test_a_partial_folder_is_ignored_and_removed(tmp_path: Path):
-    policy = stepped()
-    save_checkpoint(tmp_path, policy, 3, {"note": 1})
-    (tmp_path / "step-9.partial").mkdir()
-    (tmp_path / "step-9.partial" / "model.safetensors").write_bytes(b"half of i")
-    restored = Policy(fresh_model(), OptimSettings(lr=1e-2), total_steps=4)
-    assert load_checkpoint(tmp_path, restored) == (3, {"note": 1})
-    assert same_weights(weights(restored.model), weights(policy.model))
-    save_checkpoint(tmp_path, restored, 10)
-    assert [p.name for p in tmp_path.iterdir()] == ["step-10"]
+def test_when_a_checkpoint_is_due(tmp_path: Path):
+    """Every third step, the last, and one that is better than all before."""
+    checkpoints = numbered(tmp_path, kept=99, every=3, total=8)
+    for step, score in enumerate([None, 0.2, None, 0.2, 0.1, None, 0.4, None], 1):
+        fill(checkpoints.policy, step)
+        checkpoints.after_step(step, score)
+    assert [p.name for p in committed(tmp_path)] == [f"checkpoint-{step}" for step in (2, 3, 6, 7, 8)]
 
 
-def test_moments_come_back(tmp_path: Path):
-    policy = stepped()
-    save_checkpoint(tmp_path, policy, 1)
-    restored = Policy(fresh_model(), OptimSettings(lr=1e-2), total_steps=4)
-    load_checkpoint(tmp_path, restored)
-    assert restored.steps == 1
-    for p, q in zip(policy.model.parameters(), restored.model.parameters(), strict=True):
-        one, other = policy.optimizer.state[p], restored.optimizer.state[q]
-        assert one.keys() == other.keys() == {"step", "exp_avg", "exp_avg_sq"}
-        assert all(torch.equal(one[key], other[key]) for key in one)
+def test_what_was_half_written_or_half_removed_is_cleared_away(tmp_path: Path):
+    checkpoints = numbered(tmp_path)
+    fill(checkpoints.policy, 3)
+    checkpoints.commit(State(3, {"note": 1}))
+    (tmp_path / "checkpoint-9.partial").mkdir()
+    (tmp_path / "checkpoint-9.partial" / "model.safetensors").write_bytes(b"half of i")
+    restored = numbered(tmp_path)
+    state = restored.load()
+    assert (state.step, state.extra, state.buffer) == (3, {"note": 1}, None)
+    assert same_weights(weights(restored.policy.model), weights(checkpoints.policy.model))
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-3"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_moments_come_back(tmp_path: Path, optimizer: str):
+    """Whatever the optimiser keeps, of every parameter."""
+    settings = SFTSettings(optim=OptimSettings(lr=1e-2, optimizer=optimizer))  # type: ignore[arg-type]
+
+    def checkpoints() -> Checkpoints:
+        policy = Policy(fresh_model(), settings.optim, total_steps=4)
+        return Checkpoints(tmp_path, policy, toy_chat(), settings, 4, lambda: False)
+
+    one, other = checkpoints(), checkpoints()
+    for p in one.policy.model.parameters():
+        p.grad = torch.randn_like(p)
+    one.policy.optimizer.step()
+    one.policy.steps, one.policy.bad_steps = 1, 2
+    one.commit(State(1))
+    other.load()
+    assert (other.policy.steps, other.policy.bad_steps) == (1, 2)
+    for p, q in zip(one.policy.model.parameters(), other.policy.model.parameters(), strict=True):
+        a, b = one.policy.optimizer.state[p], other.policy.optimizer.state[q]
+        assert a.keys() == b.keys()
+        assert len(a) in (1, 3)
+        assert all(torch.equal(a[key], b[key]) for key in a)
 
 
 def test_the_newest_by_number_not_by_name(tmp_path: Path):
-    policy = stepped()
-    save_checkpoint(tmp_path / "nine", policy, 9)
-    save_checkpoint(tmp_path / "ten", policy, 10)
-    (tmp_path / "nine" / "step-9").rename(tmp_path / "ten" / "step-9")
-    assert load_checkpoint(tmp_path / "ten", policy)[0] == 10
+    checkpoints = numbered(tmp_path)
+    for step in (9, 10):
+        fill(checkpoints.policy, step)
+        checkpoints.commit(State(step))
+    assert checkpoints.load().step == 10
 
 
-def test_nothing_pickled(tmp_path: Path):
-    save_checkpoint(tmp_path, stepped(), 1)
-    assert {p.suffix for p in (tmp_path / "step-1").iterdir()} == {".safetensors", ".json"}
+def test_of_another_model(tmp_path: Path):
+    checkpoints = numbered(tmp_path)
+    fill(checkpoints.policy, 1)
+    checkpoints.commit(State(1))
+    chat = toy_chat()
+    larger = Policy(make_model("student", len(chat.tokenizer), chat.end_id), OptimSettings(), total_steps=4)
+    with pytest.raises(UserError, match="is of another model than the one to train: keep to it, or remove"):
+        Checkpoints(tmp_path, larger, chat, SFT, 4, lambda: False).load()
 
 
 def test_no_checkpoint(tmp_path: Path):
-    assert load_checkpoint(tmp_path / "none", stepped()) == (0, {})
+    assert numbered(tmp_path / "none").load() == State()

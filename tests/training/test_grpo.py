@@ -29,6 +29,8 @@ KEYS = {
     "step", "reward", "reward/low", "accuracy", "accuracy_lenient", "length", "length_right", "length_wrong",
     "truncated", "zero_variance", "zero_variance_groups", "clip_share", "kl", "ratio", "entropy", "grad_norm", "loss",
     "lr", "skipped", "tokens", "sampler_gap",
+    "behaviour/verification", "behaviour/verification_words", "behaviour/backtracking", "behaviour/backtracking_words",
+    "steps_valid",
     "seconds/sampling", "seconds/scoring", "seconds/training",
     "tokens_per_s/sampling", "tokens_per_s/scoring", "tokens_per_s/training",
 }  # fmt: skip

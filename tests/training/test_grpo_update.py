@@ -16,6 +16,7 @@ from reasonwright.training.rollout import add_reference, assign_advantages, buil
 
 GAP = 0.25
 METRICS = ["loss", "lr", "grad_norm", "skipped", "tokens", "entropy", "clip_share", "kl", "ratio", "sampler_gap"]
+METRICS += ["seconds/training"]
 
 
 class Recording(Policy):

@@ -46,7 +46,7 @@ def test_stopped_and_gone_on_with_it_ends_the_same(tmp_path: Path, monkeypatch: 
     assert got[1:] == (tokens, losses)
     assert len(losses) == 6
     assert losses[-1] < losses[0]
-    state = json.loads((tmp_path / "cut" / "checkpoints" / "step-6" / "state.json").read_text())
+    state = json.loads((tmp_path / "cut" / "checkpoints" / "checkpoint-6" / "state.json").read_text())
     assert state["extra"]["tokens"] == tokens
 
 

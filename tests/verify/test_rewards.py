@@ -89,3 +89,14 @@ def test_the_coin_is_a_function_of_the_tokens_and_fair():
     assert tosses != other
     path = "reasonwright.verify.rewards:coin"
     assert scorer(accuracy=0.0, functions={path: 1.0})(PROBLEM, completion(RIGHT)).outcome in (0.0, 1.0)
+
+
+def test_the_form_alone_as_an_outcome():
+    """What the control of a reward for the form alone uses: it may differ within a group, so that the group is learned
+    from, and it is the format part that is logged."""
+    reward = scorer(accuracy=0.0, functions={"reasonwright.verify.rewards:form": 1.0})
+    for text, reason in ((RIGHT, "stop"), (WRONG, "stop"), ("The answer is 12.", "stop"), (RIGHT, "length")):
+        got = reward(PROBLEM, Completion([1, 2], [0.0, 0.0], text, reason))
+        assert got.outcome == got.value == got.parts["format"]
+    assert reward(PROBLEM, completion(WRONG)).outcome == 1
+    assert reward(PROBLEM, completion("12")).outcome == 0

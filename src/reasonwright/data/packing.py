@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 
-from reasonwright.types import Batch, RolloutGroup
+from reasonwright.types import Batch, RolloutGroup, Segment
 
 WIDTHS = 16
 """Without `join` a row's length is a multiple of this: few shapes, so that kernels made for a shape serve again."""
@@ -84,15 +86,20 @@ def pack(
     *,
     micro_batch_tokens: int,
     loss_on: str = "completion",
+    flat: bool = False,
     join: bool = True,
 ) -> list[Batch]:
     """Micro-batches that together hold every sequence once; their losses add up to the step's loss.
 
-    Sequences are taken longest first and laid (first fit) into rows as long as the micro-batch's longest, as many rows
-    as `micro_batch_tokens` positions allow (at least one). Without `join` each has a row to itself: more padding, but
-    attention needs no mask, which is faster on a CPU where lengths are alike. A sequence is never cut. The largest
-    micro-batch comes first: memory runs out at once or never.
+    flat: one row a micro-batch, segment behind segment without padding, and the prompt of several sequences computed
+    once; for models that `segment_attention` serves (`models/attention.py`). Else rows as long as the micro-batch's
+    longest sequence, several sequences in a row, for any model that takes a mask; without `join` each has a row to
+    itself, and no mask is needed. A sequence is never cut, and the largest micro-batch comes first: memory runs out at
+    once or never.
     """
+    if flat:
+        filled = _fill(sequences, micro_batch_tokens, loss_on)
+        return [_flat_batch(items, sequences, weights, loss_on) for items in filled]
     waiting = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
     batches: list[Batch] = []
     while waiting:
@@ -114,45 +121,125 @@ def pack(
                 room.append(capacity - need)
             else:
                 later.append(i)
-        batches.append(_batch(rows, capacity, sequences, weights, loss_on))
+        batch = _empty(len(rows), capacity, sequences)
+        for b, indices in enumerate(rows):
+            at = 0
+            for segment, i in enumerate(indices, start=1):
+                at = _place(batch, b, at, segment, i, sequences[i], weights[i], loss_on)
+        batches.append(batch)
         waiting = later
     return batches
 
 
-def _batch(
-    rows: list[list[int]], width: int, sequences: Sequence[TokenSequence], weights: Sequence[float], loss_on: str
+class _Item(NamedTuple):
+    """Sequences that share a prefix: all of their prompt but its last token, which predicts each one's own first."""
+
+    prefix: Sequence[int]
+    indices: list[int]
+    size: int
+    """Positions, the prefix's included."""
+
+
+def _fill(sequences: Sequence[TokenSequence], budget: int, loss_on: str) -> list[list[_Item]]:
+    """Items, longest first, each into the first micro-batch with room for it."""
+    by_prompt: dict[Any, list[int]] = defaultdict(list)
+    for i, s in enumerate(sequences):
+        shares = loss_on == "completion" and len(s.prompt_ids) > 1
+        by_prompt[tuple(s.prompt_ids) if shares else i].append(i)
+    items = [item for indices in by_prompt.values() for item in _items(indices, sequences, budget)]
+    items.sort(key=lambda item: (-item.size, item.indices[0]))
+    filled: list[list[_Item]] = []
+    room: list[int] = []
+    for item in items:
+        at = next((b for b, free in enumerate(room) if free >= item.size), None)
+        if at is None:
+            at = len(room)
+            room.append(max(budget, item.size))
+            filled.append([])
+        filled[at].append(item)
+        room[at] -= item.size
+    return sorted(filled, key=lambda items: -sum(item.size for item in items))
+
+
+def _items(indices: list[int], sequences: Sequence[TokenSequence], budget: int) -> list[_Item]:
+    """One item, or several with a copy of the prefix each where the group is larger than a micro-batch."""
+    if len(indices) == 1:
+        return [_Item((), indices, len(sequences[indices[0]]) - 1)]
+    prefix = sequences[indices[0]].prompt_ids[:-1]
+    items: list[_Item] = []
+    for i in sorted(indices, key=lambda i: (-len(sequences[i]), i)):
+        need = len(sequences[i].completion_ids)  # the prompt's last token and all of the completion but the last
+        if items and items[-1].size + need <= budget:
+            items[-1] = items[-1]._replace(indices=[*items[-1].indices, i], size=items[-1].size + need)
+        else:
+            items.append(_Item(prefix, [i], len(prefix) + need))
+    return items
+
+
+def _flat_batch(
+    items: Sequence[_Item], sequences: Sequence[TokenSequence], weights: Sequence[float], loss_on: str
 ) -> Batch:
-    shape = (len(rows), width)
-    ints = {
-        name: torch.zeros(shape, dtype=torch.long)
-        for name in ("input_ids", "position_ids", "segment_ids", "targets", "sequence_ids")
-    }
-    ints["sequence_ids"].fill_(-1)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    weight, logprob = torch.zeros(shape), torch.zeros(shape)
-    rl = sequences[rows[0][0]].sampler_logprobs is not None
-    for b, row in enumerate(rows):
-        at = 0
-        for segment, i in enumerate(row, start=1):
-            s = sequences[i]
-            ids = torch.tensor([*s.prompt_ids, *s.completion_ids])
-            span = slice(at, at + len(ids) - 1)
-            first = 0 if loss_on == "all" else max(len(s.prompt_ids) - 1, 0)
-            trained = slice(at + first, span.stop)
-            ints["input_ids"][b, span] = ids[:-1]
-            ints["position_ids"][b, span] = torch.arange(len(ids) - 1)
-            ints["segment_ids"][b, span] = segment
-            ints["sequence_ids"][b, span] = i
-            if s.train:
-                ints["targets"][b, trained] = ids[1 + first :]
-                mask[b, trained] = True
-                weight[b, trained] = weights[i]
-            if s.sampler_logprobs is not None:
-                logprob[b, trained] = torch.tensor(s.sampler_logprobs, dtype=torch.float32)
-            at = span.stop
+    batch = _empty(1, sum(item.size for item in items), sequences)
+    segments: list[Segment] = []
+    at = 0
+    for item in items:
+        start, length = at, len(item.prefix)
+        if length:
+            segments.append(Segment(start, length))
+            span = slice(start, start + length)
+            batch.input_ids[0, span] = torch.tensor(item.prefix)
+            batch.position_ids[0, span] = torch.arange(length)
+            batch.segment_ids[0, span] = len(segments)
+            at += length
+        for i in item.indices:
+            end = _place(batch, 0, at, len(segments) + 1, i, sequences[i], weights[i], loss_on, skip=length)
+            segments.append(Segment(at, end - at, start if length else 0, length))
+            at = end
+    batch.segments = segments
+    return batch
+
+
+def _empty(rows: int, width: int, sequences: Sequence[TokenSequence]) -> Batch:
+    def ints() -> torch.Tensor:
+        return torch.zeros(rows, width, dtype=torch.long)
+
     return Batch(
-        **ints,
-        loss_mask=mask,
-        weights=weight,
-        sampler_logprobs=logprob if rl else None,
+        input_ids=ints(),
+        position_ids=ints(),
+        segment_ids=ints(),
+        targets=ints(),
+        loss_mask=torch.zeros(rows, width, dtype=torch.bool),
+        sequence_ids=ints().fill_(-1),
+        weights=torch.zeros(rows, width),
+        sampler_logprobs=torch.zeros(rows, width) if sequences[0].sampler_logprobs is not None else None,
     )
+
+
+def _place(
+    batch: Batch,
+    b: int,
+    at: int,
+    segment: int,
+    i: int,
+    s: TokenSequence,
+    weight: float,
+    loss_on: str,
+    skip: int = 0,
+) -> int:
+    """Lay sequence `i` without its first `skip` tokens into row `b` from position `at`; where it ends."""
+    ids = torch.tensor([*s.prompt_ids, *s.completion_ids][skip:])
+    span = slice(at, at + len(ids) - 1)
+    first = 0 if loss_on == "all" else max(len(s.prompt_ids) - 1, 0) - skip
+    trained = slice(at + first, span.stop)
+    batch.input_ids[b, span] = ids[:-1]
+    batch.position_ids[b, span] = torch.arange(skip, skip + len(ids) - 1)
+    batch.segment_ids[b, span] = segment
+    batch.sequence_ids[b, span] = i
+    if s.train:
+        batch.targets[b, trained] = ids[1 + first :]
+        batch.loss_mask[b, trained] = True
+        batch.weights[b, trained] = weight
+    if s.sampler_logprobs is not None:
+        assert batch.sampler_logprobs is not None
+        batch.sampler_logprobs[b, trained] = torch.tensor(s.sampler_logprobs, dtype=torch.float32)
+    return span.stop

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
 from reasonwright.distillation.settings import RejectionSettings
-from reasonwright.runlog import append_jsonl, read_jsonl, write_json, write_jsonl
+from reasonwright.runlog import append_jsonl, read_jsonl, sync, write_json, write_jsonl
 from reasonwright.sampling import Sampler, SampleRequest, SamplingParams
+from reasonwright.stopping import Stopped
 from reasonwright.types import Problem, UserError
 from reasonwright.verify import grade
 
@@ -31,12 +32,13 @@ def rejection_sample(
     *,
     seed: int,
     folder: Path,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Problem]:
     """Both steps: writes solutions.jsonl, kept.jsonl and stats.json in `folder`; the kept solutions as SFT rows.
 
-    Raises UserError where no solution is kept.
+    Raises UserError where no solution is kept, Stopped behind the chunk in which `stop()` said to stop.
     """
-    rows = sample_solutions(sampler, chat, problems, settings, seed=seed, file=folder / "solutions.jsonl")
+    rows = sample_solutions(sampler, chat, problems, settings, seed=seed, file=folder / "solutions.jsonl", stop=stop)
     kept = select(rows, settings)
     write_json(folder / "stats.json", statistics_of(rows, kept, settings))
     write_jsonl(folder / "kept.jsonl", kept)
@@ -71,18 +73,19 @@ def sample_solutions(
     *,
     seed: int,
     file: Path,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Row]:
-    """A row for each solution of each problem, in order; goes on behind the rows that `file` already has."""
+    """A row for each solution of each problem, in order; goes on behind the whole chunks that `file` already has."""
     n = settings.solutions_per_problem
     params = SamplingParams(n, settings.max_tokens, settings.temperature, settings.top_p, seed=seed)
     rows = read_jsonl(file)
-    done = (
-        len(rows) // n - (len(rows) // n) % settings.problems_per_chunk
-        if len(rows) < n * len(problems)
-        else len(problems)
-    )
+    expected = [(problem.id, index) for problem in problems for index in range(n)]
+    fits = [(row["id"], row["index"]) == name for row, name in zip(rows, expected, strict=False)]
+    done = [*fits, False].index(False) // n
+    if done < len(problems):
+        done -= done % settings.problems_per_chunk
     rows = rows[: done * n]
-    write_jsonl(file, rows)  # without what was cut in the middle of a chunk
+    write_jsonl(file, rows)  # without what was cut in the middle of a chunk, or is of other problems
     with Bar("rejection sampling", len(problems), done) as bar:
         for start in range(done, len(problems), settings.problems_per_chunk):
             chunk = problems[start : start + settings.problems_per_chunk]
@@ -93,8 +96,11 @@ def sample_solutions(
                 for index, completion in enumerate(completions)
             ]
             append_jsonl(file, new)
+            sync(file)
             rows += new
             bar.advance(len(chunk), right=statistics.fmean(row["strict"] for row in new))
+            if stop():
+                raise Stopped
     return rows
 
 

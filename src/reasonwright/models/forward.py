@@ -6,11 +6,9 @@ from typing import Any
 
 import torch
 
+from reasonwright.models.attention import FAMILIES, packs_flat, segments_of
 from reasonwright.objectives.logprobs import chunked_logprobs, selected_logprobs
 from reasonwright.types import Batch
-
-# Families whose forward is exactly lm_head(backbone(...)): no soft-capping or scaling of logits.
-PLAIN_HEAD = {"llama", "qwen2", "qwen3", "mistral"}
 
 
 def block_causal_mask(segment_ids: torch.Tensor) -> torch.Tensor:
@@ -43,11 +41,16 @@ def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
     Returns: (logprobs [B, T] float32, 0 where `loss_mask` is False; entropy [] summed over trained tokens, no graph).
     """
     inputs = {"input_ids": batch.input_ids, "use_cache": False}
-    if int(batch.segment_ids.max()) > 1:  # else one sequence a row: plain causal attention, padding behind it
+    if batch.segments is not None:
+        assert packs_flat(model)
+        inputs["position_ids"] = batch.position_ids
+        inputs["segments"] = segments_of(batch.segments, batch.input_ids.device)
+        inputs["attention_mask"] = torch.empty(1, 1, 1, 1)  # transformers would make one of [T, T] by itself
+    elif int(batch.segment_ids.max()) > 1:  # else one sequence a row: plain causal attention, padding behind it
         inputs["position_ids"] = batch.position_ids
         inputs["attention_mask"] = _attention_mask(model.config, batch.segment_ids)
     mask = batch.loss_mask
-    if model.config.model_type in PLAIN_HEAD:
+    if model.config.model_type in FAMILIES:
         hidden = model.get_decoder()(**inputs).last_hidden_state
         head = model.get_output_embeddings()
         picked, entropy = chunked_logprobs(hidden[mask], head, batch.targets[mask], temperature)

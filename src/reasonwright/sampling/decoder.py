@@ -1,37 +1,50 @@
-"""One forward step with a key-value cache, on the trainer's own modules.
+"""Step-by-step decoding with a key-value cache, on the trainer's own modules.
 
-`LlamaDecoder` runs the Llama family (Llama, Qwen2, Qwen3, Mistral without a window) with a preallocated cache;
-`GenericDecoder` runs any `AutoModelForCausalLM` through transformers' dynamic cache, more slowly.
-Rows are left-padded to one length, so that all write the same slot. Axes: R rows, S slots, H key-value heads,
-Q query heads per key-value head, D head size.
+`LlamaDecoder` runs the Llama family with a preallocated cache in which a group's prompt lies once, for all of its
+completions; `GenericDecoder` runs any `AutoModelForCausalLM` through transformers' dynamic cache, more slowly.
+Axes: R rows (completions on their way), P prompts, S positions of the longest prompt, T tokens of the longest
+completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from transformers import DynamicCache
 
+from reasonwright.models.attention import is_plain
+
 logger = logging.getLogger("reasonwright")
 _said: set[str] = set()
+PREFILL_TOKENS = 8192
+"""Prompts are read in pieces of at most so many positions, so that activations stay small."""
 
 
 class Decoder(Protocol):
-    def prefill(
-        self, input_ids: torch.Tensor, lengths: torch.Tensor, owner: torch.Tensor, max_tokens: int
-    ) -> torch.Tensor:
-        """Read left-padded prompts [P, S] once; row r goes on from prompt owner[r]. Logits [R, V]."""
+    @property
+    def free_prompts(self) -> int:
+        """How many prompts may be added now; none while rows are on their way that others must not join."""
+        ...
+
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
+        """Make room for so many rows and prompts of so many tokens, and begin anew."""
+        ...
+
+    def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:
+        """Read prompts, each once; counts[p] further rows continue prompt p. Logits [sum(counts), V] of their first."""
         ...
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         """Append one token a row [R]; logits [R, V] of the next."""
         ...
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows only; [R'] indices."""
+    def keep(self, order: np.ndarray) -> None:
+        """Go on with these rows: row r is from now on what row order[r] was."""
         ...
 
 
@@ -39,9 +52,7 @@ def make_decoder(model: Any) -> Decoder:
     """The fast decoder where the architecture allows, else the generic one, said once."""
     config = model.config
     rope_type = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    family = config.model_type in ("llama", "qwen2", "qwen3", "mistral")
-    if family and rope_type in ("default", "linear", "llama3") and window is None and config.hidden_act == "silu":
+    if is_plain(config) and rope_type in ("default", "linear", "llama3") and config.hidden_act == "silu":
         return LlamaDecoder(model)
     if config.model_type not in _said:
         _said.add(config.model_type)
@@ -50,103 +61,213 @@ def make_decoder(model: Any) -> Decoder:
 
 
 class LlamaDecoder:
+    """Llama, Qwen2, Qwen3 and Mistral without a window."""
+
     def __init__(self, model: Any):
-        self.model = model
         self.decoder = model.get_decoder()
         self.head = model.get_output_embeddings()
         config = model.config
         self.D = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self.H = config.num_key_value_heads
         self.Q = config.num_attention_heads // config.num_key_value_heads
+        self.capacity = (0, 0, 0, 0)
 
-    def prefill(
-        self, input_ids: torch.Tensor, lengths: torch.Tensor, owner: torch.Tensor, max_tokens: int
-    ) -> torch.Tensor:
-        P, S = input_ids.shape
-        device, layers = input_ids.device, len(self.decoder.layers)
-        dtype = self.head.weight.dtype
-        slots = torch.arange(S + max_tokens, device=device)
-        self.pad = S - lengths  # [R] slots before a row's first token
-        cos, sin = self.decoder.rotary_emb(torch.empty(0, dtype=dtype, device=device), slots.unsqueeze(0))
-        self.cos, self.sin = cos[0], sin[0]  # [S + max_tokens, D]
-        self.used = 0
-        self.cache = torch.empty(layers, 2, P, self.H, S, self.D, dtype=dtype, device=device)
-        logits = self._forward(input_ids)
-        # the prompt was computed once for its whole group; now each completion gets its row
-        prompt = self.cache
-        self.cache = torch.empty(layers, 2, len(owner), self.H, S + max_tokens, self.D, dtype=dtype, device=device)
-        self.cache[..., :S, :] = prompt[:, :, owner]
-        self.pad = self.pad[owner]
-        return logits[owner]
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
+        needed = (rows, prompts, width, max_tokens)
+        if any(need > have for need, have in zip(needed, self.capacity, strict=True)):
+            self.capacity = rows, prompts, width, max_tokens
+            weight = self.head.weight
+            like = {"dtype": weight.dtype, "device": weight.device}
+            L = len(self.decoder.layers)
+            self.own = torch.zeros(L, 2, rows, self.H, max_tokens, self.D, **like)
+            self.prompt = torch.zeros(L, 2, prompts, self.H, width, self.D, **like)
+            positions = torch.arange(width + max_tokens, device=weight.device).unsqueeze(0)
+            cos, sin = self.decoder.rotary_emb(torch.empty(0, **like), positions)
+            self.cos, self.sin = cos[0], sin[0]  # [S + T, D]
+        self.prompts = prompts
+        self.owner = np.zeros(0, dtype=np.int64)  # [R] each row's prompt
+        self.length = np.zeros(0, dtype=np.int64)  # [R] tokens that each row has read
+        self.prompt_length = np.zeros(0, dtype=np.int64)  # [P]
+
+    @property
+    def free_prompts(self) -> int:
+        return self.prompts - len(self.prompt_length)
+
+    def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:
+        first, lengths = len(self.prompt_length), np.array([len(p) for p in prompts])
+        chunk = max(1, PREFILL_TOKENS // int(lengths.max()))
+        logits = [
+            self._prefill(prompts[at : at + chunk], lengths[at : at + chunk], first + at)
+            for at in range(0, len(prompts), chunk)
+        ]
+        self.prompt_length = np.concatenate([self.prompt_length, lengths])
+        self.owner = np.concatenate([self.owner, np.repeat(np.arange(first, first + len(prompts)), counts)])
+        self.length = np.concatenate([self.length, np.zeros(sum(counts), dtype=np.int64)])
+        self._members()
+        return torch.cat(logits).repeat_interleave(self._tensor(np.array(counts)), 0)
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self._forward(tokens.unsqueeze(1))
+        R, P = len(self.owner), len(self.prompt_length)
+        slot = self._tensor(self.length)
+        self.length = self.length + 1
+        T, S = int(self.length.max()), int(self.prompt_length.max())
+        own_mask = self._mask(self.length, T)
+        prompt_mask = self._mask(self.prompt_length, S)
+        position = self._tensor(self.prompt_length[self.owner] + self.length - 1)
+        cos, sin = self.cos[position].unsqueeze(1), self.sin[position].unsqueeze(1)  # [R, 1, D]
+        rows = torch.arange(R, device=tokens.device)
+        x = self.decoder.embed_tokens(tokens)
+        for layer, own, prompt in zip(self.decoder.layers, self.own, self.prompt, strict=True):
+            q, k, v = self._project(layer, x, cos, sin)
+            own[0, rows, :, slot], own[1, rows, :, slot] = k, v
+            q = q.view(R, self.H, self.Q, self.D)
+            recent, lse = _attend(q, own[0, :R, :, :T], own[1, :R, :, :T], own_mask, layer.self_attn.scaling)
+            # a prompt's keys are read once, for the queries of all rows that continue it
+            together = F.embedding(self.members, q.view(R, -1)).view(P, -1, self.H, self.Q, self.D)
+            together = together.transpose(1, 2).reshape(P, self.H, -1, self.D)
+            before, prompt_lse = _attend(
+                together, prompt[0, :P, :, :S], prompt[1, :P, :, :S], prompt_mask, layer.self_attn.scaling
+            )
+            share = torch.sigmoid(self._apart(prompt_lse) - lse)
+            a = torch.lerp(recent, self._apart(before), share).view(R, -1)
+            x = x + layer.self_attn.o_proj(a)
+            x = x + layer.mlp(layer.post_attention_layernorm(x))
+        return self.head(self.decoder.norm(x))
 
-    def keep(self, rows: torch.Tensor) -> None:
-        self.pad = self.pad[rows]
-        used, old = self.used, self.cache
-        self.cache = torch.empty(*old.shape[:2], len(rows), *old.shape[3:], dtype=old.dtype, device=old.device)
-        self.cache[..., :used, :] = old[:, :, rows, :, :used]
+    def keep(self, order: np.ndarray) -> None:
+        self._move(self.own, order, int(self.length.max(initial=0)))
+        self.owner, self.length = self.owner[order], self.length[order]
+        live = np.unique(self.owner)
+        prompts = fill_holes(np.isin(np.arange(len(self.prompt_length)), live))
+        self._move(self.prompt, prompts, int(self.prompt_length.max()))
+        place = np.empty(len(self.prompt_length), dtype=np.int64)
+        place[prompts] = np.arange(len(prompts))
+        self.owner, self.prompt_length = place[self.owner], self.prompt_length[prompts]
+        self._members()
 
-    def _forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Run [R, T] new tokens in slots used … used + T; logits [R, V] of the last."""
-        R, T = input_ids.shape
-        start, end = self.used, self.used + T
-        slots = torch.arange(end, device=input_ids.device)
-        seen = (slots >= self.pad[:, None, None]) & (slots <= slots[start:, None])  # [R, T, end]
-        seen[..., start:end] |= torch.eye(T, dtype=torch.bool, device=input_ids.device)  # padding sees itself
-        mask = seen.repeat(1, self.Q, 1).unsqueeze(1)  # [R, 1, Q * T, end]
-        positions = (slots[start:] - self.pad[:, None]).clamp(min=0)  # [R, T]
-        cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)  # [R, 1, T, D]
-        x = self.decoder.embed_tokens(input_ids)
-        for layer, (k_cache, v_cache) in zip(self.decoder.layers, self.cache, strict=True):
-            attn = layer.self_attn
-            h = layer.input_layernorm(x)
-            q = attn.q_proj(h).view(R, T, -1, self.D)
-            k = attn.k_proj(h).view(R, T, -1, self.D)
-            if hasattr(attn, "q_norm"):  # Qwen3
-                q, k = attn.q_norm(q), attn.k_norm(k)
-            q, k = _rotate(q.transpose(1, 2), cos, sin), _rotate(k.transpose(1, 2), cos, sin)
-            k_cache[:, :, start:end] = k
-            v_cache[:, :, start:end] = attn.v_proj(h).view(R, T, -1, self.D).transpose(1, 2)
-            # the Q query heads of one key-value head stand side by side, as if they were Q * T positions
-            q = q.reshape(R, self.H, self.Q * T, self.D)
-            a = F.scaled_dot_product_attention(q, k_cache[:, :, :end], v_cache[:, :, :end], mask, scale=attn.scaling)
-            a = a.view(R, self.H * self.Q, T, self.D).transpose(1, 2).reshape(R, T, -1)
-            x = x + attn.o_proj(a)
-            h = layer.post_attention_layernorm(x)
-            x = x + layer.mlp.down_proj(F.silu(layer.mlp.gate_proj(h)) * layer.mlp.up_proj(h))
-        self.used = end
-        return self.head(self.decoder.norm(x[:, -1]))
+    def _prefill(self, prompts: Sequence[Sequence[int]], lengths: np.ndarray, first: int) -> torch.Tensor:
+        """Read right-padded prompts into slots from `first`; logits [P, V] of their next tokens."""
+        P, S = len(prompts), int(lengths.max())
+        padded = np.zeros((P, S), dtype=np.int64)
+        for row, prompt in zip(padded, prompts, strict=True):
+            row[: len(prompt)] = prompt
+        x = self.decoder.embed_tokens(self._tensor(padded))
+        cos, sin = self.cos[:S].unsqueeze(1), self.sin[:S].unsqueeze(1)  # [S, 1, D]
+        for layer, (keys, values) in zip(self.decoder.layers, self.prompt, strict=True):
+            q, k, v = (y.transpose(1, 2) for y in self._project(layer, x, cos, sin))
+            keys[first : first + P, :, :S], values[first : first + P, :, :S] = k, v
+            scale = layer.self_attn.scaling
+            a = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=self.Q > 1)
+            x = x + layer.self_attn.o_proj(a.transpose(1, 2).reshape(P, S, -1))
+            x = x + layer.mlp(layer.post_attention_layernorm(x))
+        last = x[torch.arange(P, device=x.device), self._tensor(lengths - 1)]
+        return self.head(self.decoder.norm(last))
+
+    def _project(self, layer: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Queries [..., H * Q, D], keys and values [..., H, D], rotated to their positions."""
+        attn, h = layer.self_attn, layer.input_layernorm(x)
+        shape = (*x.shape[:-1], -1, self.D)
+        q, k, v = (project(h).view(shape) for project in (attn.q_proj, attn.k_proj, attn.v_proj))
+        if hasattr(attn, "q_norm"):  # Qwen3
+            q, k = attn.q_norm(q), attn.k_norm(k)
+        q, k = _rotate(torch.cat((q, k), dim=-2), cos, sin).split((self.H * self.Q, self.H), dim=-2)
+        return q.contiguous(), k, v
+
+    def _members(self) -> None:
+        """members [P * G]: the rows of each prompt, padded with row 0; back [R]: each row's place among them."""
+        P = len(self.prompt_length)
+        counts = np.bincount(self.owner, minlength=P)
+        G = int(counts.max(initial=0))
+        by_prompt = np.argsort(self.owner, kind="stable")
+        nth = np.arange(len(self.owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        back = np.empty_like(self.owner)
+        back[by_prompt] = self.owner[by_prompt] * G + nth
+        members = np.zeros(P * G, dtype=np.int64)
+        members[back] = np.arange(len(self.owner))
+        self.members, self.back = self._tensor(members), self._tensor(back)
+
+    def _apart(self, x: torch.Tensor) -> torch.Tensor:
+        """[P, H, G * Q, n] of the prompts' rows -> [R, H, Q, n]."""
+        P, n = x.shape[0], x.shape[-1]
+        x = x.view(P, self.H, -1, self.Q, n).transpose(1, 2).reshape(-1, self.H * self.Q * n)
+        return F.embedding(self.back, x).view(-1, self.H, self.Q, n)
+
+    def _mask(self, lengths: np.ndarray, width: int) -> torch.Tensor | None:
+        """[n, 1, 1, width]: 0 on the first `lengths`, minus infinity behind; None where all are full."""
+        if (lengths == width).all():
+            return None
+        mask = np.where(np.arange(width) < lengths[:, None], np.float32(0), np.float32(-np.inf))
+        return self._tensor(mask)[:, None, None].to(self.own.dtype)
+
+    @staticmethod
+    def _move(cache: torch.Tensor, order: np.ndarray, used: int) -> None:
+        """Row r of [L, 2, rows, H, slots, D] becomes what row order[r] was, in `used` slots."""
+        to = np.flatnonzero(order != np.arange(len(order)))
+        if len(to) and used:
+            rows, come = (torch.from_numpy(index).to(cache.device) for index in (to, order[to]))
+            cache[:, :, rows, :, :used] = cache[:, :, come, :, :used]
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.head.weight.device, non_blocking=True)
+
+
+def fill_holes(alive: np.ndarray) -> np.ndarray:
+    """Which rows to keep, and where: holes are filled with the last rows, so that few have to move."""
+    n = int(alive.sum())
+    order = np.arange(n)
+    order[~alive[:n]] = np.flatnonzero(alive[n:]) + n
+    return order
+
+
+def _attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which two parts can be put together:
+    softmax over both is sigmoid(lse1 - lse2) of the first and the rest of the second."""
+    scores = torch.matmul(q * scale, k.transpose(-1, -2)).float()
+    if mask is not None:
+        scores = scores + mask
+    most = scores.amax(-1, keepdim=True)
+    weights = (scores - most).exp_()
+    total = weights.sum(-1, keepdim=True)
+    return torch.matmul(weights.to(v.dtype), v) / total.to(v.dtype), (most + total.log()).to(v.dtype)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of [R, heads, T, D] (Su et al., arXiv:2104.09864)."""
+    """Rotary position embedding of [..., heads, D] (Su et al., arXiv:2104.09864)."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 class GenericDecoder:
+    """Rows are left-padded to one length; new ones must wait until all are done."""
+
     def __init__(self, model: Any):
         self.model = model
 
-    def prefill(
-        self, input_ids: torch.Tensor, lengths: torch.Tensor, owner: torch.Tensor, max_tokens: int
-    ) -> torch.Tensor:
-        S = input_ids.shape[1]
-        self.mask = (torch.arange(S, device=input_ids.device) >= (S - lengths)[:, None]).long()
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
+        self.prompts = self.free_prompts = rows  # the cache grows by itself
+
+    def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:
+        S, device = max(map(len, prompts)), self.model.device
+        self.free_prompts = 0
+        self.mask = torch.tensor([[0] * (S - len(p)) + [1] * len(p) for p in prompts], device=device)
+        ids = torch.tensor([[0] * (S - len(p)) + list(p) for p in prompts], device=device)
         self.cache = DynamicCache(config=self.model.config)
-        logits = self._forward(input_ids, (self.mask.cumsum(1) - 1).clamp(min=0))
+        logits = self._forward(ids, (self.mask.cumsum(1) - 1).clamp(min=0))
+        owner = np.repeat(np.arange(len(prompts)), counts)
         self.keep(owner)
-        return logits[owner]
+        return logits[torch.from_numpy(owner).to(device)]
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         self.mask = F.pad(self.mask, (0, 1), value=1)
         return self._forward(tokens.unsqueeze(1), self.mask.sum(1, keepdim=True) - 1)
 
-    def keep(self, rows: torch.Tensor) -> None:
+    def keep(self, order: np.ndarray) -> None:
+        rows = torch.from_numpy(order).to(self.model.device)
         self.cache.batch_select_indices(rows)
         self.mask = self.mask[rows]
+        self.free_prompts = 0 if len(rows) else self.prompts
 
     def _forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
         out = self.model(

@@ -1,4 +1,9 @@
-"""Sampling on the trainer's own weights: no copy, no second engine, and the log-probabilities agree with training."""
+"""Sampling on the trainer's own weights: no copy, no second engine, and the log-probabilities agree with training.
+
+Completions are rows of one running batch: those that end leave it, and waiting ones enter (continuous batching, Yu et
+al., Orca, OSDI 2022), so that a long completion holds up nobody. Axes: N completions, R rows, T max_tokens, V
+vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +16,29 @@ import torch
 
 from reasonwright.chat import ChatFormat
 from reasonwright.sampling.base import SampleRequest, SamplingParams
-from reasonwright.sampling.decoder import make_decoder
+from reasonwright.sampling.decoder import LlamaDecoder, fill_holes, make_decoder
 from reasonwright.types import Completion
 
 MAX_ROWS = 512
 CACHE_BYTES = 2 * 2**30
-COMPACT_BELOW = 0.75
-"""Finished rows are taken out of the batch once the live ones are under this share: each removal copies the cache."""
+REFILL_AT = 0.25
+"""New rows enter once this share of the places is free: prompts are read faster together."""
 STOP_CHECK_EVERY = 8
+"""Tokens between searches for stop texts."""
+LOOK_EVERY = {"cuda": 8}
+"""Tokens between looks at which rows have ended, else 1: on a GPU a look waits for all work before it."""
 
 Progress = Callable[[int], None]
+Job = tuple[int, int]
+"""(index of the request, index of the completion in its group)"""
 
 
 class NativeSampler:
-    """A `Sampler` on a Hugging Face model that is also being trained.
-
-    Groups share one prefill of their prompt; finished completions leave the batch.
-    """
+    """A `Sampler` on a Hugging Face model that is also being trained. The cache is kept between calls."""
 
     def __init__(self, model: Any, chat: ChatFormat, max_rows: int = MAX_ROWS):
         self.model, self.chat, self.max_rows = model, chat, max_rows
+        self.decoder = make_decoder(model)
 
     @torch.inference_mode()
     def sample(
@@ -45,81 +53,115 @@ class NativeSampler:
         jobs = [(i, j) for i in range(len(requests)) for j in range(params.n)]
         # Long prompts last and together: little padding. Groups stay together, since they share their prompt.
         jobs.sort(key=lambda job: (len(requests[job[0]].prompt_ids), job[0]))
-        results: list[list[Completion | None]] = [[None] * params.n for _ in requests]
         was_training = self.model.training
         self.model.eval()
         try:
-            while jobs:
-                rows = self._fitting(jobs, requests, params.max_tokens)
-                batch, jobs = jobs[:rows], jobs[rows:]
-                for (i, j), completion in zip(batch, self._run(batch, requests, params, on_token), strict=True):
-                    results[i][j] = completion
-                if on_done:
-                    on_done(rows)
+            done = self._run(jobs, requests, params, on_done, on_token) if jobs else {}
         finally:
             self.model.train(was_training)
-        return results  # type: ignore[return-value]
+        return [[done[i, j] for j in range(params.n)] for i in range(len(requests))]
 
-    def _fitting(self, jobs: list[tuple[int, int]], requests: Sequence[SampleRequest], max_tokens: int) -> int:
-        """How many of the jobs fit in one batch: within max_rows and the cache's bytes."""
+    def _run(
+        self,
+        jobs: list[Job],
+        requests: Sequence[SampleRequest],
+        params: SamplingParams,
+        on_done: Progress | None,
+        on_token: Callable[[int], None] | None,
+    ) -> dict[Job, Completion]:
+        device, N, T = self.model.device, len(jobs), params.max_tokens
+        look_every = LOOK_EVERY.get(device.type, 1)
+        stop_ids = torch.tensor(sorted(self.chat.stop_ids), device=device)
+        places = self._reserve(jobs, requests, params, T + look_every)
+        tokens = torch.zeros(N, T, dtype=torch.long, device=device)
+        logprobs = torch.zeros(N, T, device=device)
+        uniforms = torch.zeros(N, T, dtype=torch.float64, device=device)
+        length = torch.zeros(N, dtype=torch.long, device=device)
+        stopped = torch.zeros(N, dtype=torch.bool, device=device)
+        rows = torch.zeros(0, dtype=torch.long, device=device)  # [R] which completion each row of the decoder is
+        logits = torch.zeros(0, device=device)  # [R, V]
+        admitted = looked = 0
+        while True:
+            free = places - len(rows)
+            if admitted < N and (len(rows) == 0 or (self.decoder.free_prompts and free >= max(1, REFILL_AT * places))):
+                new = self._admit(jobs, requests, admitted, free, uniforms, params)
+                logits = new if len(rows) == 0 else torch.cat((logits, new))
+                rows = torch.cat((rows, torch.arange(admitted, admitted + len(new), device=device)))
+                admitted += len(new)
+            at = length[rows].clamp(max=T - 1)  # rows that have ended, until somebody looks, write nothing
+            running = ~stopped[rows] & (length[rows] < T)
+            picked, logprob = pick_tokens(logits, uniforms[rows, at], params)
+            tokens[rows, at] = torch.where(running, picked, tokens[rows, at])
+            logprobs[rows, at] = torch.where(running, logprob, logprobs[rows, at])
+            length[rows] += running
+            stopped[rows] |= running & torch.isin(picked, stop_ids)
+            looked += 1
+            if on_token and bool(running[0]):
+                on_token(int(picked[0]))
+            if params.stop and looked % STOP_CHECK_EVERY == 0:
+                stopped[rows] |= self._hit_stop_text(tokens[rows], length[rows].tolist(), params.stop)
+            if looked % look_every == 0:
+                alive = (~stopped[rows] & (length[rows] < T)).cpu().numpy()
+                if not alive.all():
+                    if on_done:
+                        on_done(int((~alive).sum()))
+                    if not alive.any() and admitted == N:
+                        break
+                    order = fill_holes(alive)
+                    self.decoder.keep(order)
+                    index = torch.from_numpy(order).to(device)
+                    rows, picked = rows[index], picked[index]
+            if len(rows):
+                logits = self.decoder.step(picked)
+        ids, scores, ends = tokens.tolist(), logprobs.tolist(), length.tolist()
+        return {
+            job: self._completion(ids[r][: ends[r]], scores[r][: ends[r]], bool(stopped[r]), params)
+            for r, job in enumerate(jobs)
+        }
+
+    def _reserve(self, jobs: list[Job], requests: Sequence[SampleRequest], params: SamplingParams, tokens: int) -> int:
+        """How many rows may be on their way together: within max_rows and the cache's bytes."""
         config = self.model.config.get_text_config()
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         per_token = 2 * config.num_hidden_layers * heads * head * self.model.dtype.itemsize
-        rows = 0
-        for i, _ in jobs[: self.max_rows]:
-            if rows and (rows + 1) * (len(requests[i].prompt_ids) + max_tokens) * per_token > CACHE_BYTES:
-                break
-            rows += 1
-        group = sum(i == jobs[0][0] for i, _ in jobs[:rows])
-        return rows - rows % group if rows < len(jobs) and group < rows else rows  # groups stay whole where they fit
+        width = max(len(request.prompt_ids) for request in requests)
+        # a prompt is kept once a group, but longer than most of its completions: twice the room of full groups
+        prompt_share = min(1, 2 / params.n) * width if isinstance(self.decoder, LlamaDecoder) else width
+        rows = int(CACHE_BYTES / (per_token * (tokens + prompt_share)))
+        rows = max(1, min(rows, self.max_rows, len(jobs)))
+        prompts = min(rows, 2 * rows // params.n + 2)
+        self.decoder.reserve(rows, prompts, width, tokens)
+        return rows
 
-    def _run(self, jobs, requests, params: SamplingParams, on_token) -> list[Completion]:
-        device = self.model.device
-        stop_ids = torch.tensor(sorted(self.chat.stop_ids), device=device)
-        prompts = list(dict.fromkeys(i for i, _ in jobs))
-        ids, lengths = _left_pad([requests[i].prompt_ids for i in prompts], self.chat.end_id)
-        place = {i: p for p, i in enumerate(prompts)}
-        owner = torch.tensor([place[i] for i, _ in jobs], device=device)  # [R] which prompt each row continues
-        decoder = make_decoder(self.model)
-        R, T = len(jobs), params.max_tokens
-        logits = decoder.prefill(ids.to(device), lengths.to(device), owner, T)
-        uniforms = torch.from_numpy(np.stack([_uniforms(params.seed, requests[i].key, j, T) for i, j in jobs]))
-        uniforms = uniforms.to(device)
-        tokens = torch.zeros(R, T, dtype=torch.long, device=device)
-        logprobs = torch.zeros(R, T, device=device)
-        length = torch.full((R,), T, device=device)
-        stopped = torch.zeros(R, dtype=torch.bool, device=device)
-        rows = torch.arange(R, device=device)  # which completion each row of the decoder is
-        for t in range(T):
-            picked, logprob = pick_tokens(logits, uniforms[rows, t], params)
-            tokens[rows, t], logprobs[rows, t] = picked, logprob
-            if on_token:
-                on_token(int(picked[0]))
-            ended = torch.isin(picked, stop_ids) & ~stopped[rows]
-            if params.stop and t % STOP_CHECK_EVERY == STOP_CHECK_EVERY - 1:
-                ended |= self._hit_stop_text(tokens[rows, : t + 1], params.stop) & ~stopped[rows]
-            stopped[rows[ended]] = True
-            length[rows[ended]] = t + 1
-            alive = ~stopped[rows]
-            live = int(alive.sum())
-            if live == 0 or t == T - 1:
+    def _admit(
+        self,
+        jobs: list[Job],
+        requests: Sequence[SampleRequest],
+        start: int,
+        free: int,
+        uniforms: torch.Tensor,
+        params: SamplingParams,
+    ) -> torch.Tensor:
+        """Let the next jobs in, whole groups where they fit; logits [rows, V] of their first tokens."""
+        n = params.n
+        end = min(len(jobs), start + free)
+        if end < len(jobs):
+            whole = end - end % n  # jobs are sorted by group, n each
+            end = whole if whole > start else end
+        counts: dict[int, int] = {}
+        for i, _ in jobs[start:end]:
+            if i not in counts and len(counts) == self.decoder.free_prompts:
                 break
-            if live <= COMPACT_BELOW * len(rows):
-                index = alive.nonzero().squeeze(1)
-                decoder.keep(index)
-                rows, picked = rows[index], picked[index]
-            logits = decoder.step(picked)
-        return [
-            self._completion(
-                tokens[r, : length[r]].tolist(), logprobs[r, : length[r]].tolist(), bool(stopped[r]), params
-            )
-            for r in range(R)
-        ]
+            counts[i] = counts.get(i, 0) + 1
+        end = start + sum(counts.values())
+        numbers = [_uniforms(params.seed, requests[i].key, j, params.max_tokens) for i, j in jobs[start:end]]
+        uniforms[start:end] = torch.from_numpy(np.stack(numbers)).to(uniforms.device)
+        return self.decoder.add([requests[i].prompt_ids for i in counts], list(counts.values()))
 
-    def _hit_stop_text(self, tokens: torch.Tensor, stop: tuple[str, ...]) -> torch.Tensor:
+    def _hit_stop_text(self, tokens: torch.Tensor, lengths: list[int], stop: tuple[str, ...]) -> torch.Tensor:
         window = STOP_CHECK_EVERY + max(len(s.encode()) for s in stop)  # a token holds a byte at least
-        tails = [self.chat.decode(row[-window:]) for row in tokens.tolist()]
+        tails = [self.chat.decode(row[max(0, n - window) : n]) for row, n in zip(tokens.tolist(), lengths, strict=True)]
         return torch.tensor([any(s in tail for s in stop) for tail in tails], device=tokens.device)
 
     def _completion(self, ids: list[int], logprobs: list[float], stopped: bool, params: SamplingParams) -> Completion:
@@ -165,10 +207,3 @@ def _uniforms(seed: int, key: str, index: int, count: int) -> np.ndarray:
     """The random numbers of one completion: a counter-based stream named by (seed, key, index)."""
     digest = hashlib.sha256(f"{seed}/{key}/{index}".encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little"))).random(count)
-
-
-def _left_pad(prompts: list[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """[P, S] ids and [P] lengths."""
-    S = max(len(p) for p in prompts)
-    ids = torch.tensor([[pad] * (S - len(p)) + list(p) for p in prompts])
-    return ids, torch.tensor([len(p) for p in prompts])

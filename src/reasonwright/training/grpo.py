@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import torch
 
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
+from reasonwright.models.attention import packs_flat
 from reasonwright.objectives.policy_loss import policy_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
+from reasonwright.sampling import Sampler
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
+from reasonwright.training.buffer import RolloutBuffer
+from reasonwright.training.checkpoint import Checkpoints
 from reasonwright.training.metrics import rollout_metrics, rollout_rows
 from reasonwright.training.policy import Policy
 from reasonwright.training.rollout import (
@@ -45,54 +49,93 @@ def train_grpo(
     seed: int,
     folder: Path,
     evaluate: Callable[[], float] | None = None,
+    stop: Callable[[], bool] = lambda: False,
     title: str = "grpo",
 ) -> dict[str, Any]:
     """Train `model` in place (DeepSeekMath, arXiv:2402.03300, algorithm 1), logging to `folder`; the last metrics.
 
     `evaluate` is called every `eval_every` steps and returns an accuracy. Goes on from the newest checkpoint in
-    `folder/checkpoints`.
+    `folder/checkpoints`. Raises Stopped where `stop()` said to stop and the update's checkpoint is committed.
     """
     reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl.place != "none" else None
     policy = Policy(model, settings.optim, settings.steps * settings.updates_per_rollout)
     sampler = NativeSampler(model, chat)
-    start, _ = load_checkpoint(folder / "checkpoints", policy)
+    checkpoints = Checkpoints(folder / "checkpoints", policy, chat, settings, settings.steps, stop)
+    state = checkpoints.load()
+    buffer = RolloutBuffer.restored(state)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
-        keep_steps_before(folder / name, start)
+        keep_steps_before(folder / name, state.step)
     metrics: dict[str, Any] = last_metrics(folder / "metrics.jsonl")
-    with Bar(title, settings.steps, start) as bar:
-        for step in range(start, settings.steps):
-            groups, seconds = rollout(sampler, chat, problems, score, settings, seed, step)
-            began = time.perf_counter()
-            kept = [group for group in groups if is_informative(group)]
-            batches = build_batches(kept, settings, counted=kept if settings.loss.dynamic_sampling else groups)
-            if reference is not None:
-                add_reference(batches, reference, settings.temperature)
-            if settings.kl.place == "reward":
-                set_kl(kept, batches, settings.kl.estimator)
-            assign_advantages(kept, batches, settings)
-            metrics = rollout_metrics(groups) | update(policy, batches, settings)
-            seconds["seconds/training"] = time.perf_counter() - began
-            metrics |= seconds | speeds(metrics, seconds, len(groups) * settings.group_size)
+    with Bar(title, settings.steps, state.step) as bar:
+        for step in range(state.step, settings.steps):
+            if buffer is None:
+                buffer = collect(sampler, chat, problems, score, reference, settings, seed, step, packs_flat(model))
+            pause = partial(checkpoints.within_step, partial(buffer.state, step))
+            metrics = buffer.metrics | update(policy, buffer.batches, settings, buffer.updates, pause)
+            metrics |= speeds(metrics, buffer)
             if evaluate and settings.eval_every and (step + 1) % settings.eval_every == 0:
                 metrics["eval/accuracy"] = evaluate()
             append_jsonl(folder / "metrics.jsonl", [{"step": step} | metrics])
-            append_jsonl(folder / "rollouts.jsonl", rollout_rows(groups[: settings.logged_groups], step))
-            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-                save_checkpoint(folder / "checkpoints", policy, step + 1)
+            append_jsonl(folder / "rollouts.jsonl", buffer.rows)
+            checkpoints.after_step(step + 1, metrics.get("eval/accuracy"))
             bar.advance(reward=metrics["reward"], length=metrics["length"])
+            buffer = None
     return metrics
 
 
-def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict[str, Any]:
+def collect(
+    sampler: Sampler,
+    chat: ChatFormat,
+    problems: Sequence[Problem],
+    score: Scorer,
+    reference: Any,
+    settings: GRPOSettings,
+    seed: int,
+    step: int,
+    flat: bool,
+) -> RolloutBuffer:
+    """The step's completions, scored, with their advantages, packed (`flat` as in `pack`): all that its updates learn
+    from."""
+    groups, seconds = rollout(sampler, chat, problems, score, settings, seed, step)
+    began = time.perf_counter()
+    kept = [group for group in groups if is_informative(group)]
+    counted = kept if settings.loss.dynamic_sampling else groups
+    batches = build_batches(kept, settings, counted, flat=flat)
+    if reference is not None:
+        add_reference(batches, reference, settings.temperature)
+    if settings.kl.place == "reward":
+        set_kl(kept, batches, settings.kl.estimator)
+    assign_advantages(kept, batches, settings)
+    return RolloutBuffer(
+        batches,
+        metrics=rollout_metrics(groups),
+        rows=rollout_rows(groups[: settings.logged_groups], step),
+        completions=len(groups) * settings.group_size,
+        seconds=seconds | {"seconds/training": time.perf_counter() - began},
+    )
+
+
+def update(
+    policy: Policy,
+    batches: list[Batch],
+    settings: GRPOSettings,
+    done: list[dict[str, Any]] | None = None,
+    pause: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     """`updates_per_rollout` optimiser steps on one batch of rollouts; the first one's metrics, skipped steps summed.
     Where no group carried signal, means over tokens are null and the weights stay.
 
     The ratio's denominator is the policy that sampled. For a single update that is the sampler's own number; for
     several it is computed by the trainer before the first, so that sampler and trainer need not agree to the last bit.
+
+    `done`: the metrics of the updates that a stopped run had done, added to here; `pause` is called between two.
     """
-    old = policy.logprobs(batches, settings.temperature) if settings.updates_per_rollout > 1 else None
-    for i, batch in enumerate(batches):
-        batch.old_logprobs = old[i].to(batch.input_ids.device) if old else batch.sampler_logprobs
+    each = [] if done is None else done
+    began = time.perf_counter()
+    if not each:
+        old = policy.logprobs(batches, settings.temperature) if settings.updates_per_rollout > 1 else None
+        for i, batch in enumerate(batches):
+            batch.old_logprobs = old[i].to(batch.input_ids.device) if old else batch.sampler_logprobs
 
     def loss(logprobs: torch.Tensor, batch: Batch) -> LossOutput:
         out = policy_loss(
@@ -110,15 +153,25 @@ def update(policy: Policy, batches: list[Batch], settings: GRPOSettings) -> dict
         return LossOutput(out.loss, out.metrics | {"sampler_gap": float(gap)})
 
     unknown = {} if batches else dict.fromkeys(("entropy", "clip_share", "kl", "ratio", "sampler_gap"))
-    each = [policy.update(batches, loss, settings.temperature) for _ in range(settings.updates_per_rollout)]
+    while len(each) < settings.updates_per_rollout:
+        metrics = policy.update(batches, loss, settings.temperature)
+        now = time.perf_counter()
+        each.append(metrics | {"seconds/training": now - began})
+        began = now
+        if len(each) < settings.updates_per_rollout:
+            pause()
     last = {name: each[-1][name] for name in ("clip_share", "kl", "ratio") if name in each[-1]}  # what the updates did
-    return unknown | each[0] | last | {"skipped": sum(metrics["skipped"] for metrics in each)}
+    sums = {name: sum(metrics[name] for metrics in each) for name in ("skipped", "seconds/training")}
+    return unknown | each[0] | last | sums
 
 
-def speeds(metrics: dict[str, Any], seconds: dict[str, float], completions: int) -> dict[str, float]:
-    """Completion tokens a second: of all that were sampled and scored, and of those trained on."""
-    sampled = metrics["length"] * completions
-    return {
+def speeds(metrics: dict[str, Any], buffer: RolloutBuffer) -> dict[str, float]:
+    """Seconds of a step's parts, and completion tokens a second: of all that were sampled and scored, and of those
+    trained on."""
+    sampled = metrics["length"] * buffer.completions
+    preparation = buffer.seconds["seconds/training"]
+    seconds = buffer.seconds | {"seconds/training": preparation + metrics["seconds/training"]}
+    return seconds | {
         "tokens_per_s/sampling": sampled / max(seconds["seconds/sampling"], 1e-9),
         "tokens_per_s/scoring": sampled / max(seconds["seconds/scoring"], 1e-9),
         "tokens_per_s/training": metrics["tokens"] / max(seconds["seconds/training"], 1e-9),

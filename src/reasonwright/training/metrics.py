@@ -8,6 +8,7 @@ from typing import Any
 
 from reasonwright.training.rollout import is_informative
 from reasonwright.types import Rollout, RolloutGroup
+from reasonwright.verify.behaviours import BACK_WORDS, CHECK_WORDS, read_thought, thought_of
 
 
 def rollout_metrics(groups: Sequence[RolloutGroup]) -> dict[str, Any]:
@@ -28,6 +29,21 @@ def rollout_metrics(groups: Sequence[RolloutGroup]) -> dict[str, Any]:
         "truncated": fmean(r.completion.finish_reason == "length" for r in rollouts),
         "zero_variance": fmean(not is_informative(group) for group in groups),
         "zero_variance_groups": sum(not is_informative(group) for group in groups),
+        **behaviour_metrics(rollouts),
+    }
+
+
+def behaviour_metrics(rollouts: Sequence[Rollout]) -> dict[str, float | None]:
+    """Shares of the thoughts that check a result or take one back, by their equations and (`_words`) by their words;
+    share of the equations that are right, null where there is none."""
+    thoughts = [read_thought(thought_of(r.completion.text), r.reward.verdict.extracted) for r in rollouts]
+    steps = [equation.valid for thought in thoughts for equation in thought.equations]
+    return {
+        "behaviour/verification": fmean(t.verifies for t in thoughts),
+        "behaviour/verification_words": fmean(CHECK_WORDS.search(t.text) is not None for t in thoughts),
+        "behaviour/backtracking": fmean(t.backtracks for t in thoughts),
+        "behaviour/backtracking_words": fmean(BACK_WORDS.search(t.text) is not None for t in thoughts),
+        "steps_valid": fmean(steps) if steps else None,
     }
 
 

@@ -103,12 +103,13 @@ def rollout(
 
 
 def build_batches(
-    groups: Sequence[RolloutGroup], settings: GRPOSettings, counted: Sequence[RolloutGroup]
+    groups: Sequence[RolloutGroup], settings: GRPOSettings, counted: Sequence[RolloutGroup], flat: bool = False
 ) -> list[Batch]:
     """Micro-batches of the groups' completions; [] where there are none.
 
     `counted` are the groups that the loss is a mean over: the step's, those dropped for want of signal included, so
     that dropping changes nothing. With dynamic sampling they are `groups`, which were drawn in place of the dropped.
+    `flat` as in `pack`.
     """
     if not groups:
         return []
@@ -122,7 +123,7 @@ def build_batches(
         num_tokens=sum(trained_tokens(s, "completion") for s in whole),
         max_tokens=settings.max_tokens,
     )
-    return pack(sequences, weights, micro_batch_tokens=settings.optim.micro_batch_tokens)
+    return pack(sequences, weights, micro_batch_tokens=settings.optim.micro_batch_tokens, flat=flat)
 
 
 @torch.no_grad()

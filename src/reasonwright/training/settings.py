@@ -53,6 +53,8 @@ class SFTSettings(Settings):
     """Held out of the training rows, where they are measured at all."""
     checkpoint_every: int = Field(100, ge=1)
     """Steps between checkpoints; a stopped run goes on from the newest."""
+    checkpoints_kept: int = Field(2, ge=1)
+    """The newest so many, and the best by evaluation where there is one."""
 
     @model_validator(mode="after")
     def _possible(self) -> SFTSettings:
@@ -149,6 +151,8 @@ class GRPOSettings(Settings):
     """Groups written to rollouts.jsonl each step."""
     checkpoint_every: int = Field(25, ge=1)
     """Steps between checkpoints; a stopped run goes on from the newest."""
+    checkpoints_kept: int = Field(2, ge=1)
+    """The newest so many, and the best by evaluation where there is one."""
 
     @field_validator("top_p", "top_k")
     @classmethod

@@ -9,15 +9,16 @@ import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reasonwright.chat import ChatFormat, render_completion
 from reasonwright.data.packing import TokenSequence, pack, token_weights
 from reasonwright.display import Bar
+from reasonwright.models.attention import packs_flat
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
-from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
+from reasonwright.training.checkpoint import Checkpoints
 from reasonwright.training.policy import Policy
 from reasonwright.training.settings import SFTSettings
 from reasonwright.types import Batch, Problem, UserError
@@ -34,32 +35,34 @@ def train_sft(
     seed: int,
     folder: Path,
     held_out: Sequence[Problem] = (),
+    stop: Callable[[], bool] = lambda: False,
     title: str = "sft",
 ) -> dict[str, float]:
     """Fine-tune `model` in place on the problems' solutions, logging to `folder`; the last step's metrics.
 
     Goes on from the newest checkpoint in `folder/checkpoints`. Raises UserError where a row has no solution or none is
-    short enough.
+    short enough, Stopped where `stop()` said to stop and the step's checkpoint is committed.
     """
     rows = encode_rows(problems, chat, settings.max_length)
     per_epoch = math.ceil(len(rows) / settings.batch_size)
     total = settings.epochs * per_epoch
     policy = Policy(model, settings.optim, total)
-    start, _ = load_checkpoint(folder / "checkpoints", policy)
+    checkpoints = Checkpoints(folder / "checkpoints", policy, chat, settings, total, stop)
+    start = checkpoints.load().step
     keep_steps_before(folder / "metrics.jsonl", start)
-    test = [_batches(encode_rows(held_out, chat, settings.max_length), settings)] if held_out else []
+    flat = packs_flat(model)
+    test = [_batches(encode_rows(held_out, chat, settings.max_length), settings, flat)] if held_out else []
     metrics: dict[str, float] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, total, start) as bar:
         for step in range(start, total):
             began = time.perf_counter()
-            batches = _batches(rows_of_step(rows, step, settings.batch_size, seed), settings)
+            batches = _batches(rows_of_step(rows, step, settings.batch_size, seed), settings, flat)
             metrics = policy.update(batches, sft_loss)
             metrics["seconds"] = time.perf_counter() - began
             if test and settings.eval_every and (step + 1) % settings.eval_every == 0:
                 metrics["eval_loss"] = held_out_loss(policy, test[0])
             append_jsonl(folder / "metrics.jsonl", [{"step": step} | metrics])
-            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == total:
-                save_checkpoint(folder / "checkpoints", policy, step + 1)
+            checkpoints.after_step(step + 1, -metrics["eval_loss"] if "eval_loss" in metrics else None)
             bar.advance(loss=metrics["loss"])
     return metrics
 
@@ -100,6 +103,7 @@ def held_out_loss(policy: Policy, batches: list[Batch]) -> float:
     return -sum(float((logprobs.cpu() * batch.weights).sum()) for logprobs, batch in pairs)
 
 
-def _batches(rows: Sequence[TokenSequence], settings: SFTSettings) -> list[Batch]:
+def _batches(rows: Sequence[TokenSequence], settings: SFTSettings, flat: bool) -> list[Batch]:
     weights = token_weights(rows, aggregate="token", loss_on=settings.loss_on)
-    return pack(rows, weights, micro_batch_tokens=settings.optim.micro_batch_tokens, loss_on=settings.loss_on)
+    budget = settings.optim.micro_batch_tokens
+    return pack(rows, weights, micro_batch_tokens=budget, loss_on=settings.loss_on, flat=flat)

@@ -70,3 +70,8 @@ def coin(problem: Problem, completion: Completion) -> float:
     """A control: 1 or 0 by a hash of the completion's tokens, with no regard for the answer."""
     digest = hashlib.sha256(f"{problem.id}{completion.token_ids}".encode()).digest()
     return float(digest[0] & 1)
+
+
+def form(problem: Problem, completion: Completion) -> float:
+    """A control: 1 for the form, with no regard for the answer, as the outcome and not as shaping beside it."""
+    return float(has_form(completion))

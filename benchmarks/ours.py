@@ -1,0 +1,89 @@
+"""Our side: GRPO steps on fixed work (every completion has the full length), one JSON line."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import random
+import resource
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+
+from reasonwright.chat import ChatFormat
+from reasonwright.models.attention import packs_flat
+from reasonwright.models.load import load_model, load_tokenizer
+from reasonwright.sampling.native import NativeSampler
+from reasonwright.training.grpo import update
+from reasonwright.training.policy import Policy
+from reasonwright.training.rollout import add_reference, assign_advantages, build_batches, rollout
+from reasonwright.training.settings import GRPOSettings
+from reasonwright.types import Completion, Problem, Reward, Verdict
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--num-prompts", type=int, required=True)
+    parser.add_argument("--group-size", type=int, required=True)
+    parser.add_argument("--new-tokens", type=int, required=True)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--beta", type=float, default=0.0)
+    parser.add_argument("--threads", type=int, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    model, chat = load_model(args.model), ChatFormat(load_tokenizer(args.model))
+    chat.stop_ids = frozenset()  # every completion has the full length
+    rows = [json.loads(line)["prompt"] for line in args.prompts.read_text().splitlines()]
+    problems = [Problem(str(i), text, "0") for i, text in enumerate(rows)]
+    chat.prompt = lambda text: chat_prompt(chat, text)  # type: ignore[method-assign]
+    settings = GRPOSettings.model_validate(
+        {
+            "problems_per_step": args.num_prompts, "group_size": args.group_size, "max_tokens": args.new_tokens,
+            "kl": {"place": "loss", "beta": args.beta} if args.beta else {"place": "none"}, "optim": {"lr": 1e-6},
+        }
+    )  # fmt: skip
+    policy = Policy(model, settings.optim, 1000)
+    reference = copy.deepcopy(model).eval().requires_grad_(False) if args.beta else None
+    sampler, coin = NativeSampler(model, chat), random.Random(0)
+
+    def score(problem: Problem, completion: Completion) -> Reward:
+        value = float(coin.random() < 0.5)
+        return Reward(value, value, {"coin": value}, Verdict(False, False, None))
+
+    step_s, sample_s, gap = [], [], []
+    for step in range(args.steps):
+        began = time.perf_counter()
+        groups, seconds = rollout(sampler, chat, problems, score, settings, 0, step)
+        batches = build_batches(groups, settings, groups, flat=packs_flat(model))
+        if reference is not None:
+            add_reference(batches, reference, settings.temperature)
+        assign_advantages(groups, batches, settings)
+        metrics = update(policy, batches, settings)
+        step_s.append(time.perf_counter() - began)
+        sample_s.append(seconds["seconds/sampling"])
+        gap.append(metrics["sampler_gap"])
+    print(
+        json.dumps(
+            {
+                "step_s": step_s[1:], "sample_s": sample_s[1:], "sampler_gap": max(gap),
+                "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            }
+        )
+    )  # fmt: skip
+
+
+def chat_prompt(chat: ChatFormat, text: str):
+    from reasonwright.chat import Prompt
+
+    return Prompt(chat.tokenizer(text).input_ids, "", ())
+
+
+if __name__ == "__main__":
+    main()
