@@ -24,7 +24,7 @@ GRPO = {
     "grpo.max_tokens": "16", "grpo.temperature": "1.5", "grpo.group_size": "4", "grpo.optim.lr": "1e-3",
     "grpo.reward.accuracy": "0.0", "grpo.reward.functions": "{'children:short_words': 1.0}",
 }  # fmt: skip
-LONG = {"grpo.steps": "8", "grpo.group_size": "1500", "grpo.max_tokens": "300", "grpo.problems_per_step": "8"}
+LONG = {"grpo.steps": "8", "grpo.group_size": "8", "grpo.max_tokens": "300", "grpo.problems_per_step": "1500"}
 """A step of many seconds."""
 
 
@@ -78,7 +78,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, stage: str, number: int):
 @pytest.mark.parametrize("number", STATUS)
 def test_the_second_signal_ends_it_at_once(tmp_path: Path, number: int):
     log = tmp_path / "log"
-    argv = ["grpo", *arguments(tmp_path, tmp_path / "run", **LONG), "--from", "embedded:tiny"]
+    argv = ["grpo", *arguments(tmp_path, tmp_path / "run", **LONG), "--from", "embedded:tiny", "--force"]
     process = start(command, *argv, log=log)
     when(process, (tmp_path / "run" / "grpo").exists)
     time.sleep(0.5)
