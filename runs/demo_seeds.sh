@@ -23,7 +23,7 @@ for seed in $seeds; do
     for task in word_problems word_problems_long; do
         [ -e "$out-controls/$task/3-student_sft.json" ] || $rw evaluate "$out-coin/grpo" "$out-clean/sft" \
             "$out-clean/distill/student" "$out-clean/distill/student_sft" \
-            --task $task --problems 1000 --seed "$seed" --max-tokens 256 --out "$out-controls/$task"
+            --task $task --problems $([ $task = word_problems ] && echo 1000 || echo 400) --seed "$seed" --max-tokens 256 --out "$out-controls/$task"
     done
 done
 .venv/bin/python runs/demo_results.py $seeds

@@ -322,7 +322,8 @@ class Pipeline:
         settings = self.recipe.evaluate
         source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
         seed = self.recipe.seed if settings.seed is None else settings.seed
-        problems = source.problems("eval", settings.problems, seed)
+        count = settings.problems if task == self.recipe.task else settings.also_problems or settings.problems
+        problems = source.problems("eval", count, seed)
         model, chat = self._load(self.stage_model(stage))
         mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
         with Bar(f"evaluate {name}", len(problems)) as bar:

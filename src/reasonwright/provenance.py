@@ -41,7 +41,8 @@ def problems_used(recipe: Recipe) -> dict[str, list[Problem]]:
         "evaluate": (recipe.task, "eval", evaluate.problems, eval_seed),
     }
     for spec in evaluate.also:
-        uses[f"evaluate/{spec.partition(':')[0]}"] = (spec, "eval", evaluate.problems, eval_seed)
+        count = evaluate.also_problems or evaluate.problems
+        uses[f"evaluate/{spec.partition(':')[0]}"] = (spec, "eval", count, eval_seed)
     found = {}
     for use, (spec, split, count, seed) in uses.items():
         if count is None and is_endless(spec):

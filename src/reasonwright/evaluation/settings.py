@@ -21,6 +21,8 @@ class EvaluateSettings(Settings):
     """Right answers of each stage whose thoughts are changed, to see whether they matter; 0: none."""
     also: list[str] = Field(default_factory=list)
     """Further tasks on which the trained models and the base are measured: ["word_problems_long"]."""
+    also_problems: int | None = Field(None, ge=1)
+    """Problems of each of these; as many as `problems` where null."""
 
     @field_validator("also")
     @classmethod
