@@ -20,6 +20,9 @@ from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
+from reasonwright.models.lora import add_adapter, merged, require_peft
+from reasonwright.models.resolve import base_of, is_model_folder
+from reasonwright.models.settings import LoraSettings
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
@@ -61,6 +64,8 @@ class Pipeline:
         for task in (recipe.task, *recipe.evaluate.also):
             load_task(task, skip_bad_rows=recipe.skip_bad_rows)
         RewardScorer(**recipe.grpo.reward.model_dump(), max_tokens=recipe.grpo.max_tokens)
+        if any(settings.lora for settings in (recipe.sft, recipe.grpo, recipe.distill)):
+            require_peft()
         counts = {
             "sft.rows": recipe.sft.rows,
             "grpo.problems": recipe.grpo.problems,
@@ -101,7 +106,7 @@ class Pipeline:
         if self._done(folder, model):
             return
         start = model or self.stage_model("sft")
-        policy, chat = self._load(start)
+        policy, chat = self._load_to_train(start, settings.lora, "grpo")
         score = RewardScorer(**settings.reward.model_dump(), max_tokens=settings.max_tokens)
         pool = self.problems("rl", settings.problems)
         problems, held_out = hold_out(pool, settings.eval_problems if settings.eval_every else 0)
@@ -125,7 +130,7 @@ class Pipeline:
                 folder=folder,
                 evaluate=evaluate,
             ),
-            lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics),
+            lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics, settings.lora),
         )
 
     def rejection(self, model: str | None = None) -> None:
@@ -204,7 +209,7 @@ class Pipeline:
         if stage.startswith("base"):
             return self.recipe.model
         folder = self.stage_folder(stage)
-        if not (folder / "config.json").exists():
+        if not is_model_folder(folder):
             raise UserError(f"{folder} holds no model yet: run the {stage} stage first, or name a model with --from")
         return str(folder)
 
@@ -221,11 +226,19 @@ class Pipeline:
     def _load(self, spec: str) -> tuple[Any, ChatFormat]:
         return load_model(spec, device=self.device), ChatFormat(load_tokenizer(spec))
 
+    def _load_to_train(self, spec: str, lora: LoraSettings | None, stage: str) -> tuple[Any, ChatFormat]:
+        if lora and lora.save == "adapter" and base_of(Path(resolve_model(spec))):
+            raise UserError(
+                f"{spec} is an adapter itself, and one adapter cannot lie on another: set lora.save to merged"
+            )
+        model, chat = self._load(spec)
+        return add_adapter(model, lora, self._seed(f"{stage}/lora")) if lora else model, chat
+
     def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
         folder = self.stage_folder(stage)
         if stage_done(folder):
             return
-        model, chat = self._load(start)
+        model, chat = self._load_to_train(start, settings.lora, stage)
         problems, held_out = hold_out(rows(), settings.eval_rows if settings.eval_every else 0)
         self._stage(
             folder,
@@ -233,7 +246,7 @@ class Pipeline:
             lambda: train_sft(
                 model, chat, problems, settings, seed=self._seed(stage), folder=folder, held_out=held_out, title=stage
             ),
-            lambda metrics: self._save(folder, model, chat, stage, start, metrics),
+            lambda metrics: self._save(folder, model, chat, stage, start, metrics, settings.lora),
         )
 
     def _stage(
@@ -260,9 +273,18 @@ class Pipeline:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
     def _save(
-        self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
+        self,
+        folder: Path,
+        model: Any,
+        chat: ChatFormat,
+        stage: str,
+        start: str,
+        metrics: dict[str, Any],
+        lora: LoraSettings | None,
     ) -> None:
         card = model_card(stage, start, self.recipe, metrics)
+        if lora and lora.save == "merged":
+            model = merged(model)
         save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
 
     def _evaluate(self, stage: str, task: str, name: str) -> None:

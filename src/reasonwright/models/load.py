@@ -14,7 +14,8 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from reasonwright.models.attention import prepare
-from reasonwright.models.resolve import EMBEDDED, resolve_model
+from reasonwright.models.lora import has_adapter, load_adapter
+from reasonwright.models.resolve import ADAPTER, CONFIG, EMBEDDED, base_of, resolve_model
 from reasonwright.types import UserError
 
 __all__ = ["EMBEDDED", "load_model", "load_tokenizer", "resolve_model", "save_model"]
@@ -45,9 +46,15 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
 def load_model(spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
     """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
 
-    Only safetensors, never code from the repository. Raises UserError where it cannot be loaded.
+    Of a PEFT folder, the base with the adapter merged. Only safetensors, never code from the repository. Raises
+    UserError where it cannot be loaded.
     """
     source = resolve_model(spec)
+    base = base_of(Path(source))
+    if base is not None:
+        whole = load_model(base, device=device, dtype=dtype)
+        with _as_user_error(spec, "adapter"):
+            return load_adapter(whole, Path(source))
     with _quiet(), _as_user_error(spec, "model"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
@@ -81,8 +88,9 @@ def save_model(
     folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase, stop_ids: Iterable[int], card: str
 ) -> None:
     """Write a folder in `save_pretrained` layout: weights, tokenizer, chat template, generation config, model card.
+    Of a model with an adapter, the adapter alone in PEFT's layout.
 
-    Written beside and moved in with config.json last: a folder with a config.json is whole.
+    Written beside and moved in with config.json (adapter_config.json) last: a folder that has it is whole.
     """
     beside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -94,13 +102,16 @@ def save_model(
     )
     with _quiet():
         model.save_pretrained(beside)
+        if has_adapter(model):
+            model.generation_config.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
     (beside / "README.md").write_text(card, encoding="utf-8")
     umask = os.umask(0)
     os.umask(umask)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").unlink(missing_ok=True)
-    for file in sorted(beside.iterdir(), key=lambda f: f.name == "config.json"):
+    for name in (CONFIG, ADAPTER):
+        (folder / name).unlink(missing_ok=True)
+    for file in sorted(beside.iterdir(), key=lambda f: f.name in (CONFIG, ADAPTER)):
         file.chmod(0o666 & ~umask)  # safetensors writes 0600
         file.replace(folder / file.name)
     beside.rmdir()

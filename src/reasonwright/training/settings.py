@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from reasonwright.models.settings import LoraSettings
 from reasonwright.objectives.variants import VARIANTS
 from reasonwright.settings import Settings
 
@@ -47,6 +48,8 @@ class SFTSettings(Settings):
     max_length: int = Field(1024, ge=2)
     """Tokens of prompt and completion; longer rows are left out and counted."""
     optim: OptimSettings = OptimSettings(lr=2e-5)
+    lora: LoraSettings | None = None
+    """Train an adapter instead of the weights; null: all weights. Of distillation, the student's."""
     eval_every: int = Field(0, ge=0)
     """Steps between measurements of the loss on held-out rows; 0: none."""
     eval_rows: int = Field(64, ge=1)
@@ -141,6 +144,9 @@ class GRPOSettings(Settings):
     kl: KLSettings = KLSettings()
     reward: RewardSettings = RewardSettings()
     optim: OptimSettings = OptimSettings(lr=1e-6, schedule="constant")
+    lora: LoraSettings | None = None
+    """Train a fresh adapter on the model that SFT left (its own adapter merged), which is also the reference: no
+    second model is kept. null: all weights."""
     eval_every: int = Field(0, ge=0)
     """Steps between greedy evaluations on held-out problems; 0: none."""
     eval_problems: int = Field(128, ge=1)
