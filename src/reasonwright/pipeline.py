@@ -19,6 +19,7 @@ from reasonwright.display import Bar, console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
 from reasonwright.models.device import pick_device
+from reasonwright.models.layers import require_compiler
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.models.lora import add_adapter, merged, require_peft
 from reasonwright.models.resolve import base_of, is_model_folder
@@ -64,8 +65,11 @@ class Pipeline:
         for task in (recipe.task, *recipe.evaluate.also):
             load_task(task, skip_bad_rows=recipe.skip_bad_rows)
         RewardScorer(**recipe.grpo.reward.model_dump(), max_tokens=recipe.grpo.max_tokens)
-        if any(settings.lora for settings in (recipe.sft, recipe.grpo, recipe.distill)):
+        trainings = (recipe.sft, recipe.grpo, recipe.distill)
+        if any(settings.lora for settings in trainings):
             require_peft()
+        if any(settings.optim.compile for settings in trainings):
+            require_compiler()
         counts = {
             "sft.rows": recipe.sft.rows,
             "grpo.problems": recipe.grpo.problems,
