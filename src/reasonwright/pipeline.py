@@ -22,7 +22,11 @@ from reasonwright.evaluation.evaluate import evaluate_model
 from reasonwright.evaluation.examples import answer_examples
 from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
 from reasonwright.models.device import pick_device
+from reasonwright.models.layers import require_compiler
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
+from reasonwright.models.lora import add_adapter, merged, require_peft
+from reasonwright.models.resolve import base_of, is_model_folder
+from reasonwright.models.settings import LoraSettings
 from reasonwright.preflight.check import check_data, check_policy
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
@@ -56,6 +60,11 @@ class Pipeline:
         for task in (recipe.task, *recipe.evaluate.also):
             load_task(task, skip_bad_rows=recipe.skip_bad_rows)
         self._scorer()
+        trainings = (recipe.sft, recipe.grpo, recipe.distill)
+        if any(settings.lora for settings in trainings):
+            require_peft()
+        if any(settings.optim.compile for settings in trainings):
+            require_compiler()
         counts = {
             "sft.rows": recipe.sft.rows,
             "grpo.problems": recipe.grpo.problems,
@@ -107,7 +116,7 @@ class Pipeline:
         if self._done(folder, model):
             return
         start = model or self.stage_model("sft")
-        policy, chat = self._load(start)
+        policy, chat = self._load_to_train(start, settings.lora, "grpo")
         score = self._scorer()
         problems, held_out = self._grpo_problems()
         if not (folder / "metrics.jsonl").exists():
@@ -133,7 +142,7 @@ class Pipeline:
                 evaluate=evaluate,
                 stop=stopping.asked,
             ),
-            lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics),
+            lambda metrics: self._save(folder, policy, chat, "grpo", start, metrics, settings.lora),
         )
 
     def rejection(self, model: str | None = None) -> None:
@@ -224,7 +233,7 @@ class Pipeline:
         if stage.startswith("base"):
             return self.recipe.model
         folder = self.stage_folder(stage)
-        if not (folder / "config.json").exists():
+        if not is_model_folder(folder):
             raise UserError(f"{folder} holds no model yet: run the {stage} stage first, or name a model with --from")
         return str(folder)
 
@@ -255,11 +264,19 @@ class Pipeline:
         found = check_policy(self.recipe, start, policy, chat, problems, score, before_sft=before_sft)
         found.conclude(self.folder, self.force)
 
+    def _load_to_train(self, spec: str, lora: LoraSettings | None, stage: str) -> tuple[Any, ChatFormat]:
+        if lora and lora.save == "adapter" and base_of(Path(resolve_model(spec))):
+            raise UserError(
+                f"{spec} is an adapter itself, and one adapter cannot lie on another: set lora.save to merged"
+            )
+        model, chat = self._load(spec)
+        return add_adapter(model, lora, self._seed(f"{stage}/lora")) if lora else model, chat
+
     def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
         folder = self.stage_folder(stage)
         if stage_done(folder):
             return
-        model, chat = self._load(start)
+        model, chat = self._load_to_train(start, settings.lora, stage)
         problems, held_out = hold_out(rows(), settings.eval_rows if settings.eval_every else 0)
         self._stage(
             folder,
@@ -275,7 +292,7 @@ class Pipeline:
                 stop=stopping.asked,
                 title=stage,
             ),
-            lambda metrics: self._save(folder, model, chat, stage, start, metrics),
+            lambda metrics: self._save(folder, model, chat, stage, start, metrics, settings.lora),
         )
 
     def _stage(
@@ -306,9 +323,18 @@ class Pipeline:
         keep_only_best(folder / "checkpoints")
 
     def _save(
-        self, folder: Path, model: Any, chat: ChatFormat, stage: str, start: str, metrics: dict[str, Any]
+        self,
+        folder: Path,
+        model: Any,
+        chat: ChatFormat,
+        stage: str,
+        start: str,
+        metrics: dict[str, Any],
+        lora: LoraSettings | None,
     ) -> None:
         card = model_card(stage, start, self.recipe, metrics)
+        if lora and lora.save == "merged":
+            model = merged(model)
         size = sum(p.nbytes for p in model.parameters())
         with writing(folder / "model.safetensors", size):
             require_room(folder / "model.safetensors", size)

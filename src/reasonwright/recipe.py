@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from reasonwright.distillation.settings import RejectionSettings
 from reasonwright.evaluation.settings import EvaluateSettings
@@ -45,6 +45,12 @@ class Recipe(Settings):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ValueError("a name is letters, digits, '.', '_' and '-', as it becomes a folder")
         return name
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Recipe:
+        if all(lora and lora.save == "adapter" for lora in (self.sft.lora, self.grpo.lora)):
+            raise ValueError("grpo's adapter cannot lie on sft's: set sft.lora.save or grpo.lora.save to merged")
+        return self
 
 
 class _Loader(yaml.SafeLoader):
@@ -115,8 +121,9 @@ def known_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[st
     """Every key of a recipe, dotted."""
     for name, info in model.model_fields.items():
         yield prefix + name
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from known_keys(info.annotation, f"{prefix}{name}.")
+        for kind in (info.annotation, *get_args(info.annotation)):  # X and X | None
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from known_keys(kind, f"{prefix}{name}.")
 
 
 def _explain(error: Any) -> str:
@@ -134,8 +141,10 @@ def _nearest(key: str) -> str:
     keys = list(known_keys())
     parent, _, leaf = key.rpartition(".")
     siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == parent}
-    close = [siblings[m] for m in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
-    close = close or [k for k in keys if k.rpartition(".")[2] == leaf] or difflib.get_close_matches(key, keys, 1, 0.5)
+    same = [k for k in keys if k.rpartition(".")[2] == leaf]
+    close = [k for k in same if k.startswith(f"{parent}.")]  # deeper in the same group
+    close = close or [siblings[m] for m in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
+    close = close or same or difflib.get_close_matches(key, keys, 1, 0.5)
     return f"; the nearest known key is {close[0]}" if close else ""
 
 
@@ -143,7 +152,9 @@ def set_key(values: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key in a recipe's values, in place."""
     *parents, leaf = key.split(".")
     for name in parents:
-        inner = values.setdefault(name, {})
+        if values.get(name) is None:
+            values[name] = {}
+        inner = values[name]
         if not isinstance(inner, dict):
             raise UserError(f"--{key}: {name} is a value, not a group of settings")
         values = inner

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import reasonwright
 from reasonwright.evaluation.evaluate import Asking, Row
-from reasonwright.models.resolve import MODEL_FILES
+from reasonwright.models.resolve import MODEL_FILES, base_of, model_folder
 from reasonwright.runlog import read_json, write_json
 from reasonwright.types import Problem
 
@@ -26,16 +26,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("REASONWRIGHT_CACHE") or "~/.cache/reasonwright").expanduser()
 
 
-def key_of(model_folder: Path, problems: Sequence[Problem], asking: Asking) -> str:
+def key_of(folder: Path, problems: Sequence[Problem], asking: Asking) -> str:
     """A hash of the model's files, the problems, the way of asking and the code that asks and judges. Not of the
     device: answers are the model's, and seconds are those of where they were sampled."""
     asked = [(p.id, p.question, p.answer, p.answer_kind, p.difficulty) for p in problems]
     package = Path(reasonwright.__file__).parent
+    base = base_of(folder)
     parts = [
-        hash_files(model_folder, MODEL_FILES),
+        hash_files(folder, MODEL_FILES),
         hash_files(package, _DECIDERS),
         hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
         json.dumps(asdict(asking)),
+        *([] if base is None else [hash_files(model_folder(base), MODEL_FILES)]),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

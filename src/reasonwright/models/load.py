@@ -14,10 +14,11 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from reasonwright.models.attention import prepare
-from reasonwright.models.resolve import EMBEDDED, resolve_model
+from reasonwright.models.lora import has_adapter, load_adapter, restore_adapter
+from reasonwright.models.resolve import ADAPTER, CONFIG, EMBEDDED, base_of, resolve_model
 from reasonwright.types import UserError
 
-__all__ = ["EMBEDDED", "load_model", "load_tokenizer", "resolve_model", "save_model"]
+__all__ = ["EMBEDDED", "load_model", "load_tokenizer", "resolve_model", "restore_weights", "save_model"]
 
 
 @contextlib.contextmanager
@@ -47,10 +48,15 @@ def load_model(
 ) -> Any:
     """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
 
-    Only safetensors; Python code from the model's folder is run only with `trust_remote_code`. Raises UserError where
-    it cannot be loaded.
+    Of a PEFT folder, the base with the adapter merged. Only safetensors; Python code from the model's folder is run
+    only with `trust_remote_code`. Raises UserError where it cannot be loaded.
     """
     source = resolve_model(spec)
+    base = base_of(Path(source))
+    if base is not None:
+        whole = load_model(base, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+        with _as_user_error(spec, "adapter"):
+            return load_adapter(whole, Path(source))
     with _quiet(), _as_user_error(spec, "model"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
@@ -82,12 +88,26 @@ def _as_user_error(spec: str, what: str):
         raise UserError(f"the {what} of {spec!r} cannot be loaded: {reason}") from error
 
 
+def restore_weights(model: Any, folder: Path) -> None:
+    """Give a model the weights (of one with an adapter, the adapter's) that `save_model` wrote. Raises RuntimeError
+    where they are another model's, UserError where they cannot be loaded."""
+    if has_adapter(model) != (folder / ADAPTER).exists():
+        raise RuntimeError("one has an adapter and the other has none")
+    if has_adapter(model):
+        restore_adapter(model, folder)
+        return
+    running = type(model).__module__.startswith("transformers_modules")  # the model's own code is already trusted
+    saved = load_model(str(folder), device=model.device, dtype=model.dtype, trust_remote_code=running)
+    model.load_state_dict(saved.state_dict())
+
+
 def save_model(
     folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase, stop_ids: Iterable[int], card: str
 ) -> None:
     """Write a folder in `save_pretrained` layout: weights, tokenizer, chat template, generation config, model card.
+    Of a model with an adapter, the adapter alone in PEFT's layout.
 
-    Written beside and moved in with config.json last: a folder with a config.json is whole.
+    Written beside and moved in with config.json (adapter_config.json) last: a folder that has it is whole.
     """
     beside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -99,13 +119,16 @@ def save_model(
     )
     with _quiet():
         model.save_pretrained(beside)
+        if has_adapter(model):
+            model.generation_config.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
     (beside / "README.md").write_text(card, encoding="utf-8")
     umask = os.umask(0)
     os.umask(umask)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").unlink(missing_ok=True)
-    for file in sorted(beside.iterdir(), key=lambda f: f.name == "config.json"):
+    for name in (CONFIG, ADAPTER):
+        (folder / name).unlink(missing_ok=True)
+    for file in sorted(beside.iterdir(), key=lambda f: f.name in (CONFIG, ADAPTER)):
         file.chmod(0o666 & ~umask)  # safetensors writes 0600
         file.replace(folder / file.name)
     beside.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 from pathlib import Path
@@ -12,8 +13,10 @@ from reasonwright.types import UserError
 EMBEDDED = {name: Path(__file__).parent / "embedded" / name for name in ("base", "student", "tiny")}
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 HUB_TIMEOUT = 10.0
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
+"""What a folder of a model holds, and what one of a PEFT adapter holds in its place."""
 MODEL_FILES = (
-    "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "chat_template.jinja",
+    CONFIG, ADAPTER, "generation_config.json", "*.safetensors", "*.safetensors.index.json", "chat_template.jinja",
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model",
 )  # fmt: skip
 """What decides a model's answers."""
@@ -33,12 +36,23 @@ def resolve_model(spec: str) -> str:
         return str(EMBEDDED[name])
     path = Path(spec).expanduser()
     if spec and os.path.isdir(path):
-        if not (path / "config.json").is_file():
-            raise UserError(f"{path} is not a model folder: it has no config.json")
+        if not is_model_folder(path):
+            raise UserError(f"{path} is not a model folder: it has no {CONFIG}")
         return str(path)
     if os.path.exists(path) or not HUB_ID.fullmatch(spec):
         raise UserError(f"model {spec!r}: no such folder, and a hub id looks like 'Qwen/Qwen2.5-0.5B'")
     return _hub_source(spec)
+
+
+def is_model_folder(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() or (folder / ADAPTER).is_file()
+
+
+def base_of(folder: Path) -> str | None:
+    """The model that the adapter in a folder belongs to; None where the folder holds a whole model."""
+    if (folder / CONFIG).is_file() or not (folder / ADAPTER).is_file():
+        return None
+    return json.loads((folder / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
 
 
 @functools.cache

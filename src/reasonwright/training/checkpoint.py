@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reasonwright.chat import ChatFormat
-from reasonwright.models.load import load_model, save_model
+from reasonwright.models.load import restore_weights, save_model
 from reasonwright.runlog import finite, read_json, require_room, sync, write_json, writing
 from reasonwright.stopping import Stopped
 from reasonwright.training.manifest import files_of, verify, write_manifest
@@ -85,7 +85,7 @@ class Checkpoints:
         if state["optimizer"] != self.policy.settings.optimizer:
             raise UserError(f"{newest} was made with optimizer {state['optimizer']}: keep to it, or {mend}")
         try:
-            model.load_state_dict(load_model(str(newest), device=model.device, dtype=model.dtype).state_dict())
+            restore_weights(model, newest)
         except RuntimeError:  # names or shapes
             raise UserError(f"{newest} is of another model than the one to train: keep to it, or {mend}") from None
         parameters = dict(model.named_parameters())

@@ -18,6 +18,7 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.display import Bar
 from reasonwright.models.attention import packs_flat
+from reasonwright.models.lora import has_adapter, without_adapter
 from reasonwright.objectives.policy_loss import policy_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.sampling import Sampler
@@ -56,9 +57,12 @@ def train_grpo(
     """Train `model` in place (DeepSeekMath, arXiv:2402.03300, algorithm 1), logging to `folder`; the last metrics.
 
     `evaluate` is called every `eval_every` steps and returns an accuracy. Goes on from the newest checkpoint in
-    `folder/checkpoints`. Raises Stopped where `stop()` said to stop and the update's checkpoint is committed.
+    `folder/checkpoints`. Raises Stopped where `stop()` said to stop and the update's checkpoint is committed. The
+    reference is the model as it came: a copy, or of a model with a fresh adapter the same model with the adapter off.
     """
-    reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl.place != "none" else None
+    reference = None
+    if settings.kl.place != "none":
+        reference = model if has_adapter(model) else copy.deepcopy(model).eval().requires_grad_(False)
     policy = Policy(model, settings.optim, settings.steps * settings.updates_per_rollout)
     sampler = NativeSampler(model, chat)
     checkpoints = Checkpoints(folder / "checkpoints", policy, chat, settings, settings.steps, stop)
@@ -105,7 +109,8 @@ def collect(
     counted = kept if settings.loss.dynamic_sampling else groups
     batches = build_batches(kept, settings, counted, flat=flat)
     if reference is not None:
-        add_reference(batches, reference, settings.temperature)
+        with without_adapter(reference):
+            add_reference(batches, reference, settings.temperature)
     if settings.kl.place == "reward":
         set_kl(kept, batches, settings.kl.estimator)
     assign_advantages(kept, batches, settings)

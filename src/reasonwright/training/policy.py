@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from reasonwright.models.forward import batch_logprobs
+from reasonwright.models.layers import checkpoint_layers, compile_layers
 from reasonwright.training.optim import learning_rate, make_optimizer
 from reasonwright.training.settings import OptimSettings
 from reasonwright.types import Batch, LossOutput, UserError
@@ -27,6 +28,10 @@ class Policy:
         self.settings = settings
         self.total_steps = total_steps
         self.optimizer = make_optimizer(model, settings)
+        if settings.compile:
+            compile_layers(model)
+        if settings.activation_checkpointing:
+            checkpoint_layers(model)
         self.steps = 0
         """Optimiser steps attempted, skipped ones included."""
         self.bad_steps = 0
