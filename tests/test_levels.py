@@ -19,7 +19,7 @@ LEVELS = [
     ["training"],
     ["distillation"],
     ["recipe"],
-    ["runfolder", "cards"],
+    ["runfolder", "cards", "track"],
     ["summary"],
     ["pipeline", "pretraining", "report", "serve"],
     ["ablate"],

@@ -27,6 +27,7 @@ from reasonwright.sampling.native import NativeSampler
 from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
+from reasonwright.track import require_tracker, tracked
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.rollout import step_seed
 from reasonwright.training.settings import SFTSettings
@@ -55,6 +56,7 @@ class Pipeline:
     def check(self, start: str | None = None, all_stages: bool = False) -> None:
         """Refuse what cannot work before anything is written or trained, not after hours of work."""
         recipe = self.recipe
+        require_tracker(recipe.track)
         for model in (recipe.model, recipe.student, start):
             if model is not None:
                 resolve_model(model)
@@ -248,7 +250,8 @@ class Pipeline:
         spent = read_json(folder / "spent.json")["seconds"] if (folder / "spent.json").exists() else 0.0
         began = time.perf_counter()
         try:
-            metrics = work()
+            with tracked(self.recipe.track, self.folder, str(folder.relative_to(self.folder))):
+                metrics = work()
         finally:  # a stage that is gone on with counts the time of all its parts
             write_json(folder / "spent.json", {"seconds": spent + time.perf_counter() - began})
         if save:

@@ -31,6 +31,8 @@ class Recipe(Settings):
     student: str = "embedded:student"
     """The smaller model that the kept solutions are distilled into."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    track: Literal["tensorboard", "trackio", "wandb"] | None = None
+    """Where metrics are sent beside metrics.jsonl; TensorBoard's files are written to RUN/tensorboard."""
     sft: SFTSettings = SFTSettings()
     grpo: GRPOSettings = GRPOSettings()
     rejection: RejectionSettings = RejectionSettings()

@@ -22,6 +22,7 @@ from reasonwright.runlog import append_jsonl, keep_steps_before, last_metrics
 from reasonwright.sampling.native import NativeSampler
 from reasonwright.training.checkpoint import load_checkpoint, save_checkpoint
 from reasonwright.training.metrics import rollout_metrics, rollout_rows
+from reasonwright.training.microscope import observe
 from reasonwright.training.policy import Policy
 from reasonwright.training.rollout import (
     Scorer,
@@ -57,7 +58,7 @@ def train_grpo(
     policy = Policy(model, settings.optim, settings.steps * settings.updates_per_rollout)
     sampler = NativeSampler(model, chat)
     start, _ = load_checkpoint(folder / "checkpoints", policy)
-    for name in ("metrics.jsonl", "rollouts.jsonl"):
+    for name in ("metrics.jsonl", "rollouts.jsonl", "microscope.jsonl"):
         keep_steps_before(folder / name, start)
     metrics: dict[str, Any] = last_metrics(folder / "metrics.jsonl")
     with Bar(title, settings.steps, start) as bar:
@@ -79,6 +80,7 @@ def train_grpo(
                 metrics["eval/accuracy"] = evaluate()
             append_jsonl(folder / "metrics.jsonl", [{"step": step} | metrics])
             append_jsonl(folder / "rollouts.jsonl", rollout_rows(groups[: settings.logged_groups], step))
+            append_jsonl(folder / "microscope.jsonl", observe(policy, kept, batches, settings, chat, step))
             if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
                 save_checkpoint(folder / "checkpoints", policy, step + 1)
             bar.advance(reward=metrics["reward"], length=metrics["length"])
