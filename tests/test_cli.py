@@ -15,7 +15,7 @@ from reasonwright.cli import main
 from reasonwright.tasks import TASKS
 from toy import write_task
 
-COMMANDS = ("run", "sft", "grpo", "sample", "distill", "ablate", "evaluate", "report", "chat", "tasks")
+COMMANDS = ("run", "sft", "grpo", "sample", "distill", "ablate", "evaluate", "report", "compare", "chat", "tasks")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: object) -> str:

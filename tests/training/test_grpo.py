@@ -27,8 +27,8 @@ SMALL = {
 }
 KEYS = {
     "step", "reward", "reward/low", "accuracy", "accuracy_lenient", "length", "length_right", "length_wrong",
-    "truncated", "zero_variance", "zero_variance_groups", "pass_rate_histogram", "clip_share", "kl", "ratio", "entropy", "grad_norm", "loss",
-    "lr", "skipped", "tokens", "sampler_gap",
+    "truncated", "zero_variance", "zero_variance_groups", "pass_rate_histogram", "clip_share", "kl", "ratio", "entropy",
+    "grad_norm", "loss", "lr", "skipped", "tokens", "sampler_gap",
     "seconds/sampling", "seconds/scoring", "seconds/training",
     "tokens_per_s/sampling", "tokens_per_s/scoring", "tokens_per_s/training",
 }  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from test_grpo import SMALL, low_ids
 
 from reasonwright.runlog import read_jsonl
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.microscope import token_texts
 from reasonwright.training.settings import GRPOSettings
-from test_grpo import SMALL, low_ids
 from toy import SUMS, fresh_model, toy_chat
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,11 +63,16 @@ def observe(
 
 def token_texts(chat: ChatFormat, token_ids: Sequence[int]) -> list[str]:
     """What each token adds to the text: one alone may lack its space, or be a part of a character."""
+
+    def text(start: int, end: int) -> str:
+        return str(chat.tokenizer.decode(list(token_ids[start:end]))) if end > start else ""
+
     texts = []
     for i in range(len(token_ids)):
         start = max(0, i - 4)
-        before, whole = (chat.tokenizer.decode(token_ids[start:end]) if end > start else "" for end in (i, i + 1))
-        texts.append(whole[len(os.path.commonprefix([before, whole])) :])
+        before, whole = text(start, i), text(start, i + 1)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
+        texts.append(whole[len(list(same)) :])
     return texts
 
 
