@@ -66,7 +66,9 @@ def difference_chart(rows: Sequence[Bar], *, width: int = 540) -> Markup:
         y += 40 if above else 26
         middle = y - 8
         body.append(
-            label(2, middle - 14, row.label, "name") if above else label(left - 8, middle + 4, row.label, "name end")
+            label(2, middle - 14, row.label, "name")
+            if above
+            else label(left - 8, middle + 4, _fit(row.label, left), "name end")
         )
         if row.interval:
             low, high = map(to_x, row.interval)
@@ -113,10 +115,15 @@ def _name_width(bars: Sequence[Bar], width: int) -> float:
     return min(0.42 * width, 12 + 6.8 * max(min(MOST_LETTERS, len(b.label)) for b in bars if not b.light))
 
 
+def _fit(name: str, room: float) -> str:
+    most = int((room - 8) / LETTER)
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def _bar(bar: Bar, to_x: Scale, y: float, thick: int, left: float) -> str:
     zero, end, middle = to_x(0.0), to_x(max(0.0, bar.value)), y + thick / 2
     style = f"fill {bar.style}" + (" light" if bar.light else "")
-    body = label(left - 8, middle + 4, bar.label, "name end") if not bar.light else ""
+    body = label(left - 8, middle + 4, _fit(bar.label, left), "name end") if not bar.light else ""
     body += (
         f'<rect class="{style}" x="{zero:.1f}" y="{y:.1f}" width="{max(0.5, end - zero):.1f}" height="{thick}" '
         f'rx="2">{hint(f"{bar.label}: {bar.text}")}</rect>'

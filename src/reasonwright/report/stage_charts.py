@@ -52,7 +52,8 @@ def difficulty_charts(stages: Sequence[Stage]) -> list[Chart]:
         length.append(Series(name, long, stage.style, marked=True, dashed=stage.ood))
     label = "difficulty: steps that the problem needs"
     sizes = [level.n for stage in stages for level in stage.by_difficulty if level.n]
-    note = f"n = {count(min(sizes))} to {count(max(sizes))} problems a point" if sizes else ""
+    spread = dict.fromkeys((count(min(sizes)), count(max(sizes)))) if sizes else {}
+    note = f"n = {' to '.join(spread)} problems a point" if sizes else ""
     others = sorted({stage.label.partition(": ")[2] for stage in stages if stage.ood and stage.by_difficulty})
     if others:
         note += f"; dashed: {', '.join(others)}"
