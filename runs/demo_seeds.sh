@@ -11,7 +11,7 @@ for seed in $seeds; do
     $rw run recipes/demo.yaml --seed "$seed" --out "$out"
 
     # the same GRPO with rewards drawn at random
-    $rw grpo recipes/demo.yaml --seed "$seed" --out "$out-coin" --from "$out/sft" \
+    $rw grpo recipes/demo.yaml --force --seed "$seed" --out "$out-coin" --from "$out/sft" \
         --grpo.reward.accuracy 0 --grpo.reward.functions '{"reasonwright.verify.rewards:coin": 1}'
 
     # SFT on the same rows with every solution right and in full steps, and students of it

@@ -17,7 +17,8 @@ from reasonwright.tasks import TASKS
 from toy import write_task
 
 COMMANDS = (
-    "run", "check", "reproduce", "sft", "grpo", "sample", "distill", "ablate", "evaluate", "report", "chat", "tasks",
+    "run", "check", "reproduce", "sft", "grpo", "sample", "distill", "ablate", "evaluate", "report", "compare", "chat",
+    "tasks",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ LEVELS = [
     ["distillation"],
     ["recipe"],
     ["provenance"],
-    ["runfolder", "cards", "preflight"],
+    ["runfolder", "cards", "preflight", "track"],
     ["summary"],
     ["pipeline", "pretraining", "report", "serve", "reproduce"],
     ["ablate"],

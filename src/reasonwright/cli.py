@@ -145,7 +145,17 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument("--open", action="store_true", help="show it in the browser")
+    report.add_argument(
+        "--watch", action="store_true", help="write it anew every few seconds until the run is finished"
+    )
     report.set_defaults(command=_report)
+
+    compare = commands.add_parser("compare", help="Several runs on one page, with paired differences.")
+    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    compare.add_argument("--out", type=Path, default=Path("compare.html"), help="the page (default: compare.html)")
+    compare.add_argument("--open", action="store_true", help="show it in the browser")
+    compare.set_defaults(command=_compare)
 
     chat = commands.add_parser("chat", help="Ask a model in the terminal.")
     chat.add_argument("model", metavar="MODEL")
@@ -318,8 +328,29 @@ def _behaviours(arguments: argparse.Namespace) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     from reasonwright.report import build_report
+    from reasonwright.report.watch import SECONDS, watch_report
 
-    print(build_report(arguments.run))
+    page = build_report(arguments.run, refresh=SECONDS if arguments.watch else None)
+    print(page, flush=True)
+    if arguments.open:
+        _show(page)
+    if arguments.watch:
+        watch_report(arguments.run)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from reasonwright.report import compare_runs
+
+    page = compare_runs(arguments.runs, arguments.out)
+    print(page)
+    if arguments.open:
+        _show(page)
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    webbrowser.open(page.resolve().as_uri())
 
 
 def _chat(arguments: argparse.Namespace) -> None:

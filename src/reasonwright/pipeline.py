@@ -35,6 +35,7 @@ from reasonwright.sampling.native import NativeSampler
 from reasonwright.summary import MODELS, paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
+from reasonwright.track import require_tracker, tracked
 from reasonwright.training.checkpoint import keep_only_best
 from reasonwright.training.grpo import train_grpo
 from reasonwright.training.rollout import step_seed
@@ -54,6 +55,7 @@ class Pipeline:
     def check(self, start: str | None = None, all_stages: bool = False) -> None:
         """Refuse what cannot work before anything is written or trained, not after hours of work."""
         recipe = self.recipe
+        require_tracker(recipe.track)
         for model in (recipe.model, recipe.student, start):
             if model is not None:
                 resolve_model(model)
@@ -308,7 +310,7 @@ class Pipeline:
         spent = read_json(folder / "spent.json")["seconds"] if (folder / "spent.json").exists() else 0.0
         began = time.perf_counter()
         try:
-            with stopping.at_next_step():
+            with stopping.at_next_step(), tracked(self.recipe.track, self.folder, str(folder.relative_to(self.folder))):
                 metrics = work()
         except BaseException:  # a stage that is gone on with counts the time of all its parts
             with contextlib.suppress(UserError, OSError):  # the disk may be full: what happened first is what is told

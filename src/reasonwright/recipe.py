@@ -33,6 +33,8 @@ class Recipe(Settings):
     trust_remote_code: bool = False
     """Run Python code that comes in the models' folders; some architectures need it, and it can do anything."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    track: Literal["tensorboard", "trackio", "wandb"] | None = None
+    """Where metrics are sent beside metrics.jsonl; TensorBoard's files are written to RUN/tensorboard."""
     sft: SFTSettings = SFTSettings()
     grpo: GRPOSettings = GRPOSettings()
     rejection: RejectionSettings = RejectionSettings()

@@ -90,6 +90,7 @@ def test_statistics_by_hand():
         "problems": 2,
         "solutions_per_problem": 4,
         "sampled": 8,
+        "tokens": 24,
         "right": 4,
         "strict_right": 3,
         "duplicates": 1,

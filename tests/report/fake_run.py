@@ -5,14 +5,12 @@ To look at the page: `python tests/report/fake_run.py DIR [--hostile]`.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import sys
 from pathlib import Path
-from typing import Any
 
-Row = dict[str, Any]
+from fake_parts import Row, write_json, write_lines, write_parts, write_text
 
 SKILL = {"base_direct": 0.05, "base_cot": 0.18, "sft": 0.62, "grpo": 0.93, "student_sft": 0.48, "student": 0.81}
 HOSTILE = [
@@ -41,19 +39,17 @@ def write_run(run: Path, problems: int = 120, steps: int = 300, hostile: bool = 
         "accuracy_lenient": 0.44,
     }
     stages["grpo.word_problems_long"]["ci95_lenient"] = [0.35, 0.53]
-    names = ("pretrain", "sft", "grpo", "rejection", "distill", "evaluate")
-    spent = dict(zip(names, (0.0, 212.4, 1630.2, 340.9, 188.0, 96.3), strict=True))
-    if hostile:
-        spent[HOSTILE[1]] = 12.0
     versions = {"torch": "2.11.0", "reasonwright": "0.1.0"}
-    _json(run / "summary.json", {"stages": stages, "seconds": spent, "versions": versions, "seed": seed})
+    write_json(run / "summary.json", {"stages": stages, "versions": versions, "seed": seed})
     _training(run, questions, steps, hostile, random_)
+    write_parts(run, questions, steps, HOSTILE if hostile else ["a plain sentence"])
     _rejection(run)
-    _json(run / "eval" / "examples.json", _examples(hostile))
-    recipe = f"name: demo\nseed: {seed}\nmodel: embedded:base\ngrpo:\n  group_size: 8\n  learning_rate: 1.0e-06\n"
-    _write(run / "recipe.yaml", recipe + (f"note: {HOSTILE[2]} {HOSTILE[4]}\n" if hostile else ""))
+    write_json(run / "eval" / "examples.json", _examples(hostile))
+    recipe = f"name: demo\nseed: {seed}\nmodel: embedded:base\ngrpo:\n  group_size: 8\n  problems_per_step: 32\n"
+    recipe += "  eval_problems: 128\n"
+    write_text(run / "recipe.yaml", recipe + (f"note: {HOSTILE[2]} {HOSTILE[4]}\n" if hostile else ""))
     hardware = {"cpu": "2 cores", "gpu": None, "note": HOSTILE[0] if hostile else "none"}
-    _json(run / "env.json", {"versions": versions, "hardware": hardware, "argv": ["run", "recipes/demo.yaml"]})
+    write_json(run / "env.json", {"versions": versions, "hardware": hardware, "argv": ["run", "recipes/demo.yaml"]})
     return run
 
 
@@ -109,7 +105,7 @@ def _answer(stage: str, problem: Row, skill: float, random_: random.Random) -> R
 def _stage(run: Path, stage: str, skill: float, problems: list[Row], random_: random.Random) -> Row:
     answers = [_answer(stage, problem, skill, random_) for problem in problems]
     shown = [{k: problem[k] for k in ("id", "question", "gold", "difficulty")} for problem in problems]
-    _lines(run / "eval" / f"{stage}.jsonl", [{**p, **a} for p, a in zip(shown, answers, strict=True)])
+    write_lines(run / "eval" / f"{stage}.jsonl", [{**p, **a} for p, a in zip(shown, answers, strict=True)])
     levels = {}
     for level in sorted({problem["difficulty"] for problem in problems}):
         these = [a for p, a in zip(problems, answers, strict=True) if p["difficulty"] == level]
@@ -119,7 +115,7 @@ def _stage(run: Path, stage: str, skill: float, problems: list[Row], random_: ra
         half = 1.96 * math.sqrt(figures[name] * (1 - figures[name]) / len(problems)) + 0.01
         figures["ci95" + suffix] = [max(0.0, figures[name] - half), min(1.0, figures[name] + half)]
     result = {"model": f"runs/x/{stage}", "task": "word_problems", "mode": "chat", "by_difficulty": levels}
-    _json(run / "eval" / f"{stage}.json", {**result, **figures})
+    write_json(run / "eval" / f"{stage}.json", {**result, **figures})
     return figures
 
 
@@ -145,11 +141,11 @@ def _training(run: Path, problems: list[Row], steps: int, hostile: bool, random_
             answer["advantage"] = (answer["strict"] - mean) / (math.sqrt(mean * (1 - mean)) or 1.0)
         asked = {"problem_id": problem["id"], "question": problem["question"], "gold": problem["gold"]}
         groups.append({"step": step, **asked, "completions": answers})
-    _lines(run / "grpo" / "metrics.jsonl", table)
-    _lines(run / "grpo" / "rollouts.jsonl", groups)
+    write_lines(run / "grpo" / "metrics.jsonl", table)
+    write_lines(run / "grpo" / "rollouts.jsonl", groups)
     for place, floor in (("sft", 0.31), ("distill/student", 0.35), ("distill/student_sft", 0.52)):
         losses = [_sft_row(step, floor, random_) for step in range(steps)]
-        _lines(run / place / "metrics.jsonl", losses)
+        write_lines(run / place / "metrics.jsonl", losses)
 
 
 def _grpo_row(step: int, reward: float, skill: float, random_: random.Random) -> Row:
@@ -165,6 +161,11 @@ def _grpo_row(step: int, reward: float, skill: float, random_: random.Random) ->
     }
     row |= {"kl": 0.02 * step / 100, "entropy": 0.4 - 0.2 * skill, "loss": random_.gauss(0, 0.01), "lr": 1e-6}
     row |= {"grad_norm": abs(random_.gauss(0.4, 0.1)), "sampler_gap": 2e-6, "skipped": 0, **lengths, **seconds, **speed}
+    right = [random_.random() < skill for _ in range(32)]
+    row["pass_rate_histogram"] = [right.count(False), *[0] * 7, right.count(True)]
+    for name, share in (("verification", 0.3 * skill), ("backtracking", 0.1 * skill)):
+        row[f"behaviour/{name}"] = row[f"behaviour/{name}_words"] = max(0.0, random_.gauss(share, 0.02))
+    row["steps_valid"] = 0.8 + 0.15 * skill
     if step % 50 == 0:
         row["eval/accuracy"] = skill
     return row
@@ -178,10 +179,17 @@ def _sft_row(step: int, floor: float, random_: random.Random) -> Row:
 
 def _rejection(run: Path) -> None:
     levels = {str(d): {"problems": 250, "kept": 900 - 60 * d, "pass_rate": 0.97 - 0.06 * d} for d in range(1, 9)}
-    stats = {"problems": 2000, "solutions_per_problem": 64, "sampled": 128000, "right": 101234, "strict_right": 100987}
+    stats = {
+        "tokens": 9_876_543,
+        "problems": 2000,
+        "solutions_per_problem": 64,
+        "sampled": 128000,
+        "right": 101234,
+        "strict_right": 100987,
+    }
     stats |= {"duplicates": 61200, "kept": 7421, "problems_solved": 1911, "yield": 0.058}
     histogram = [89, 60, 71, 80, 95, 110, 160, 235, 400, 700]
-    _json(run / "rejection" / "stats.json", {**stats, "pass_rate_histogram": histogram, "by_difficulty": levels})
+    write_json(run / "rejection" / "stats.json", {**stats, "pass_rate_histogram": histogram, "by_difficulty": levels})
 
 
 def _examples(hostile: bool) -> list[Row]:
@@ -195,19 +203,6 @@ def _examples(hostile: bool) -> list[Row]:
         "A bakery sells 3 types of bread. Each costs $4. You buy 2 of each and have a $5 coupon. What do you pay?"
     )
     return [{"question": question, "gold": "19", "answers": answers}]
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _json(path: Path, value: object) -> None:
-    _write(path, json.dumps(value))
-
-
-def _lines(path: Path, table: list[Row]) -> None:
-    _write(path, "".join(json.dumps(row) + "\n" for row in table))
 
 
 if __name__ == "__main__":

@@ -35,19 +35,23 @@ def test_all_sections_are_there(demo: Path) -> None:
     page = read_page(demo)
     sections = [attributes.get("id") for tag, attributes in page.tags if tag == "section" and "id" in attributes]
     assert sections == [
+        "says",
         "accuracy",
+        "controls",
         "reward",
         "training",
         "difficulty",
+        "thoughts",
         "answers",
-        "groups",
+        "microscope",
         "loss",
         "rejection",
-        "time",
+        "cost",
+        "checks",
         "setting",
     ]
-    assert "not run yet" not in page.text
-    assert sum(attributes.get("class") == "case" for _, attributes in page.tags) == 6 + 1 + 2
+    assert "not run" not in page.text.lower()
+    assert sum(attributes.get("class") == "case" for _, attributes in page.tags) == 6 + 1
 
 
 @pytest.mark.parametrize("run", ["demo", "hostile"])
@@ -130,10 +134,21 @@ def test_wrong_types_everywhere_do_no_harm(demo: Path, tmp_path: Path) -> None:
     """Every JSON value in turn may be of another type than promised."""
     run = tmp_path / "odd"
     for odd in (None, 3, "x", [1], {"sft": 4}, {"stages": {"sft": [1]}, "seconds": {"a": "b"}}):
-        for place in ("summary.json", "eval/sft.json", "eval/examples.json", "rejection/stats.json", "env.json"):
+        for place in (
+            "summary.json",
+            "eval/sft.json",
+            "eval/examples.json",
+            "rejection/stats.json",
+            "env.json",
+            "eval/behaviours.json",
+            "ablate.json",
+            "check.json",
+            "sft/stage.json",
+            "recipe.yaml",
+        ):
             (run / place).parent.mkdir(parents=True, exist_ok=True)
             (run / place).write_text(json.dumps(odd))
-        for place in ("eval/sft.jsonl", "grpo/rollouts.jsonl", "grpo/metrics.jsonl"):
+        for place in ("eval/sft.jsonl", "grpo/microscope.jsonl", "grpo/metrics.jsonl", "grpo/warnings.jsonl"):
             (run / place).parent.mkdir(parents=True, exist_ok=True)
             (run / place).write_text(json.dumps(odd) + "\n" + json.dumps({"completions": [odd], "id": odd, "step": 1}))
         build_report(run)

@@ -27,8 +27,8 @@ SMALL = {
 }
 KEYS = {
     "step", "reward", "reward/low", "accuracy", "accuracy_lenient", "length", "length_right", "length_wrong",
-    "truncated", "zero_variance", "zero_variance_groups", "clip_share", "kl", "ratio", "entropy", "grad_norm", "loss",
-    "lr", "skipped", "tokens", "sampler_gap",
+    "truncated", "zero_variance", "zero_variance_groups", "pass_rate_histogram", "clip_share", "kl", "ratio", "entropy",
+    "grad_norm", "loss", "lr", "skipped", "tokens", "sampler_gap",
     "behaviour/verification", "behaviour/verification_words", "behaviour/backtracking", "behaviour/backtracking_words",
     "steps_valid",
     "seconds/sampling", "seconds/scoring", "seconds/training",
@@ -97,6 +97,8 @@ def test_metrics_say_all_and_agree_with_the_rollouts(tmp_path: Path, changes: di
         flat = [len({c["reward"] for c in group}) == 1 for group in groups]
         assert row["zero_variance_groups"] == sum(flat)
         assert row["zero_variance"] == fmean(flat)
+        right = [sum(c["strict"] for c in group) for group in groups]
+        assert row["pass_rate_histogram"] == [right.count(k) for k in range(5)]
         kept = [g for g, dropped in zip(groups, flat, strict=True) if not dropped]
         assert row["tokens"] == sum(c["tokens"] for group in kept for c in group)
         for group in kept:

@@ -171,6 +171,7 @@ def statistics_of(rows: Sequence[Row], kept: Sequence[Row], settings: RejectionS
         "problems": len(rates),
         "solutions_per_problem": settings.solutions_per_problem,
         "sampled": len(rows),
+        "tokens": sum(row["tokens"] for row in rows),
         "right": sum(row["lenient"] for row in rows),
         "strict_right": len(strict),
         "duplicates": len(strict) - distinct,

@@ -6,14 +6,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reasonwright.report import charts, figures
+from reasonwright.report import charts, controls, figures, stage_charts
 from reasonwright.report.answers import load_answers, load_examples
-from reasonwright.report.groups import load_groups
+from reasonwright.report.behaviours import NAMES, load_thoughts
+from reasonwright.report.checks import load_checks
+from reasonwright.report.cost import load_costs
 from reasonwright.report.headline import headline, second_line
-from reasonwright.report.read import Row, as_dict, check_run, metrics, number, read_json, read_text
+from reasonwright.report.microscope import load_scopes
+from reasonwright.report.pairs import load_pairs, pair_bars
+from reasonwright.report.questions import ask
+from reasonwright.report.read import Row, as_dict, check_run, metrics, number, read_json, read_recipe, read_text
 from reasonwright.report.stages import Stage, load_stages
 
 HERE = Path(__file__).parent
@@ -24,69 +29,97 @@ LOSSES = {
 }
 
 
-def build_report(run: Path) -> Path:
-    """Write `run/report.html` from what the run folder holds so far, and return its path."""
+def build_report(run: Path, refresh: int | None = None) -> Path:
+    """Write `run/report.html` from what the run folder holds so far, and return its path.
+
+    `refresh`: after how many seconds a browser loads the page anew; None: never.
+    """
     run = Path(run)
     check_run(run)
-    page = render(gather(run))
-    target = run / "report.html"
-    draft = run / f".report.{os.getpid()}.html"
-    try:
-        draft.write_bytes(page.encode("utf-8", errors="replace"))  # a model may write half a surrogate pair
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return write_page(run / "report.html", render("report.html", gather(run) | {"refresh": refresh}))
 
 
 def gather(run: Path) -> dict[str, Any]:
     """All that the template shows. Its names are the template's variables."""
     summary = as_dict(read_json(run / "summary.json"))
-    stages = load_stages(run)
+    stages, pairs, thoughts, arms = load_stages(run), load_pairs(run), load_thoughts(run), controls.load_controls(run)
     grpo = metrics(run / "grpo" / "metrics.jsonl")
     losses = {title: metrics(run / place / "metrics.jsonl") for title, place in LOSSES.items()}
     rejection = as_dict(read_json(run / "rejection" / "stats.json"))
-    seconds = as_dict(summary.get("seconds"))
+    recipe = as_dict(read_recipe(run).get("grpo"))
+    per_step, group = number(recipe.get("problems_per_step")), number(recipe.get("group_size"))
+    checks, warnings = load_checks(run)
+    costs = load_costs(run)
     return {
         "name": run.resolve().name,
         "headline": headline(stages, grpo),
         "second": second_line(stages),
         "path": _path(stages),
+        "questions": ask(pairs, arms, thoughts),
         "stages": stages,
-        "stage_chart": charts.stage_chart(stages),
+        "stage_chart": stage_charts.stage_chart(stages),
+        "pairs": pairs,
+        "pair_chart": stage_charts.differences_chart(
+            "Differences", pair_bars(pairs), "for pairs (Newcombe)", charts.WIDE
+        ),
+        "controls": arms,
+        "control_chart": stage_charts.differences_chart(
+            f"Minus {arms.baseline}", controls.control_bars(arms), "over problems"
+        ),
         "steps": len(grpo),
         "skipped": sum(number(row.get("skipped")) or float(row.get("skipped") is True) for row in grpo),
-        "window": charts.bold_window(grpo),
-        "reward": charts.reward_charts(grpo),
-        "accuracy": charts.accuracy_charts(grpo),
+        "reward": charts.reward_charts(
+            grpo, per_step * group if per_step and group else None, number(recipe.get("eval_problems"))
+        ),
+        "pass_rates": charts.pass_rate_chart(grpo),
         "training": charts.training_charts(grpo),
-        "difficulty": charts.difficulty_charts(stages),
+        "difficulty": stage_charts.difficulty_charts(stages),
+        "behaviour_charts": charts.behaviour_charts(grpo),
+        "behaviour_names": NAMES,
+        "thoughts": thoughts,
         "answers": load_answers(run),
         "examples": load_examples(run),
-        "groups": load_groups(run),
+        "scopes": load_scopes(run),
         "losses": charts.loss_charts({title: table for title, table in losses.items() if table}),
         "rejection": _rejection_facts(rejection),
-        "rejection_charts": charts.rejection_charts(rejection),
-        "time_chart": charts.time_chart(seconds),
-        "total": sum(number(value) or 0.0 for value in seconds.values()),
+        "rejection_charts": stage_charts.rejection_charts(rejection),
+        "costs": costs,
+        "cost_chart": stage_charts.cost_chart(costs),
+        "total": sum(cost.seconds or 0.0 for cost in costs),
+        "checks": checks,
+        "warnings": warnings,
         "recipe": read_text(run / "recipe.yaml"),
         "environment": flatten(as_dict(read_json(run / "env.json"))),
         "seed": summary.get("seed"),
     }
 
 
-def render(context: dict[str, Any]) -> str:
+def render(template: str, context: dict[str, Any]) -> str:
     """The page as text. Every string of a run is escaped; only our own style sheet and SVG are not."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        percent=figures.percent,
-        interval=figures.interval,
-        count=figures.count,
-        decimal=figures.decimal,
-        duration=figures.duration,
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates", encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    template = environment.from_string((HERE / "template.html").read_text(encoding="utf-8"))
-    return template.render(style=Markup((HERE / "style.css").read_text(encoding="utf-8")), **context)
+    for name in ("percent", "interval", "count", "decimal", "duration", "gain", "gain_range", "p_value"):
+        environment.filters[name] = getattr(figures, name)
+    environment.filters["spread"] = controls.spread
+    environment.globals["seeds_text"] = controls.seeds_text
+    style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
+    return environment.get_template(template).render(style=style, **context)
+
+
+def write_page(target: Path, page: str) -> Path:
+    """The page whole or not at all; its path."""
+    draft = target.with_name(f".{target.stem}.{os.getpid()}.html")
+    try:
+        draft.write_bytes(page.encode("utf-8", errors="replace"))  # a model may write half a surrogate pair
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
 
 
 def flatten(table: Row, prefix: str = "") -> list[tuple[str, str]]:

@@ -43,6 +43,21 @@ def decimal(value: float | None) -> str:
     return _power(value)
 
 
+def gain(difference: float | None) -> str:
+    """A difference of shares in percentage points: 0.535 -> "+53.5", -0.02 -> "−2.0"."""
+    return NONE if difference is None else f"{100 * difference + 0.0:+.1f}".replace("-", "−")
+
+
+def gain_range(ends: tuple[float, float] | None) -> str:
+    """(0.502, 0.567) -> "+50.2 to +56.7"."""
+    return NONE if ends is None else f"{gain(ends[0])} to {gain(ends[1])}"
+
+
+def p_value(p: float | None) -> str:
+    """ "p < 0.0001", "p = 0.0312"."""
+    return "" if p is None else "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
 def signed(value: float | None) -> str:
     """An advantage: 1.0 -> "+1.00", -0.5 -> "−0.50"."""
     return NONE if value is None else f"{value:+.2f}".replace("-", "−")
@@ -93,14 +108,31 @@ def tick_labels(values: Sequence[float], percents: bool = False) -> list[str]:
     return [f"{value * scale + 0.0:,.{digits}f}".replace("-", "−") + unit for value in values]
 
 
-def smooth(values: Sequence[float], window: int) -> list[float]:
-    """Centred mean over `window` values, with what there is of the window at both ends."""
-    half = window // 2
-    sums = [0.0]
+def rolling(values: Sequence[float], window: int) -> list[tuple[float, float]]:
+    """(centred mean over `window` values, half of its 95 % interval): Student's t times s / sqrt(n) of the values in
+    the window, with what there is of it at both ends."""
+    if not values:
+        return []
+    half, middle = window // 2, math.fsum(values) / len(values)
+    sums, squares = [0.0], [0.0]
     for value in values:
-        sums.append(sums[-1] + value)
-    spans = [(max(0, i - half), min(len(values), i + half + 1)) for i in range(len(values))]
-    return [(sums[end] - sums[start]) / (end - start) for start, end in spans]
+        sums.append(sums[-1] + value - middle)
+        squares.append(squares[-1] + (value - middle) ** 2)
+    found = []
+    for i in range(len(values)):
+        start, end = max(0, i - half), min(len(values), i + half + 1)
+        n, total = end - start, sums[end] - sums[start]
+        variance = max(0.0, squares[end] - squares[start] - total * total / n) / max(1, n - 1)
+        found.append((middle + total / n, student_t(n - 1) * math.sqrt(variance / n)))
+    return found
+
+
+def student_t(freedom: int) -> float:
+    """The 97.5 % quantile, by its expansion about the normal one (Fisher & Cornish 1960, Technometrics 2:209), within
+    1 % from 3 degrees of freedom on: 4 -> 2.77, 30 -> 2.04."""
+    if freedom < 1:
+        return 0.0
+    return 1.95996 + 2.37227 / freedom + 2.82250 / freedom**2 + 2.55585 / freedom**3
 
 
 def _power(value: float) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from reasonwright.types import UserError
 
 Row = dict[str, Any]
@@ -34,6 +36,14 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def read_recipe(run: Path) -> Row:
+    """The recipe's values as they are written, {} where there is none or it is broken."""
+    try:
+        return as_dict(yaml.safe_load(read_text(run / "recipe.yaml")))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
 
 
 def read_json(path: Path) -> Any:

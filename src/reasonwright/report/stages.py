@@ -60,7 +60,7 @@ class Level:
 def load_stages(run: Path) -> list[Stage]:
     """The stages of summary.json, and those that are evaluated but not summed up yet."""
     summary = as_dict(as_dict(read_json(run / "summary.json")).get("stages"))
-    files = {path.stem: path for path in sorted((run / "eval").glob("*.json")) if path.stem != "examples"}
+    files = {path.stem: path for path in evaluation_files(run)}
     keys = sorted({*summary, *files}, key=_order)
     stages = []
     for key in keys:
@@ -69,6 +69,11 @@ def load_stages(run: Path) -> list[Stage]:
         if number(row.get("accuracy")) is not None or number(row.get("accuracy_lenient")) is not None:
             stages.append(_stage(key, row))
     return stages
+
+
+def evaluation_files(run: Path) -> list[Path]:
+    """Figures of one model on one task each."""
+    return [path for path in sorted((run / "eval").glob("*.json")) if path.stem not in ("examples", "behaviours")]
 
 
 def name_of(key: str) -> tuple[str, str]:

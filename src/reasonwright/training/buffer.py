@@ -20,6 +20,8 @@ class RolloutBuffer:
     """Of the rollouts."""
     rows: list[dict[str, Any]]
     """Of rollouts.jsonl."""
+    watched: dict[str, Any] | None
+    """Of microscope.jsonl, where the step is watched: what is known before the update."""
     completions: int
     """How many were sampled, those of dropped groups included."""
     seconds: dict[str, float]

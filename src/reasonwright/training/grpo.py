@@ -26,6 +26,7 @@ from reasonwright.sampling.native import NativeSampler
 from reasonwright.training.buffer import RolloutBuffer
 from reasonwright.training.checkpoint import Checkpoints
 from reasonwright.training.metrics import rollout_metrics, rollout_rows
+from reasonwright.training.microscope import look_again, watched_group
 from reasonwright.training.policy import Policy
 from reasonwright.training.rollout import (
     Scorer,
@@ -68,7 +69,7 @@ def train_grpo(
     checkpoints = Checkpoints(folder / "checkpoints", policy, chat, settings, settings.steps, stop)
     state = checkpoints.load()
     buffer = RolloutBuffer.restored(state)
-    for name in ("metrics.jsonl", "rollouts.jsonl"):
+    for name in ("metrics.jsonl", "rollouts.jsonl", "microscope.jsonl"):
         keep_steps_before(folder / name, state.step)
     watch = watch_run(folder)
     metrics: dict[str, Any] = last_metrics(folder / "metrics.jsonl")
@@ -84,6 +85,7 @@ def train_grpo(
             append_jsonl(folder / "metrics.jsonl", [{"step": step} | metrics])
             watch({"step": step} | metrics)
             append_jsonl(folder / "rollouts.jsonl", buffer.rows)
+            append_jsonl(folder / "microscope.jsonl", look_again(policy, buffer.watched, settings))
             checkpoints.after_step(step + 1, metrics.get("eval/accuracy"))
             bar.advance(reward=metrics["reward"], length=metrics["length"])
             buffer = None
@@ -118,6 +120,7 @@ def collect(
         batches,
         metrics=rollout_metrics(groups),
         rows=rollout_rows(groups[: settings.logged_groups], step),
+        watched=watched_group(kept, batches, settings, chat, step),
         completions=len(groups) * settings.group_size,
         seconds=seconds | {"seconds/training": time.perf_counter() - began},
     )

@@ -29,6 +29,7 @@ def rollout_metrics(groups: Sequence[RolloutGroup]) -> dict[str, Any]:
         "truncated": fmean(r.completion.finish_reason == "length" for r in rollouts),
         "zero_variance": fmean(not is_informative(group) for group in groups),
         "zero_variance_groups": sum(not is_informative(group) for group in groups),
+        "pass_rate_histogram": pass_rate_histogram(groups),
         **behaviour_metrics(rollouts),
     }
 
@@ -45,6 +46,14 @@ def behaviour_metrics(rollouts: Sequence[Rollout]) -> dict[str, float | None]:
         "behaviour/backtracking_words": fmean(BACK_WORDS.search(t.text) is not None for t in thoughts),
         "steps_valid": fmean(steps) if steps else None,
     }
+
+
+def pass_rate_histogram(groups: Sequence[RolloutGroup]) -> list[int]:
+    """[G + 1] how many groups have 0, 1, … G right completions."""
+    counts = [0] * (len(groups[0].rollouts) + 1)
+    for group in groups:
+        counts[sum(r.reward.verdict.strict for r in group.rollouts)] += 1
+    return counts
 
 
 def _length(rollouts: Sequence[Rollout]) -> float | None:
