@@ -45,7 +45,8 @@ def main(run: Path, out: Path = DOCS) -> None:
     grpo = metrics(run / "grpo" / "metrics.jsonl")
     named = {stage.key: stage for stage in stages}
     trained = [named[key] for key in ("base_cot", "sft", "grpo", "student")]
-    accuracy, length = difficulty_charts(trained)
+    _, length = difficulty_charts(trained)
+    accuracy, _ = difficulty_charts(trained[1:])  # strict: the base does not know the form
     charts: dict[str, Chart | None] = {
         "stages": stage_chart(stages),
         "before": stage_chart([named["base_direct"], named["base_cot"], named["sft"]]),
@@ -157,6 +158,13 @@ def results_page(run: Path, stages: list[Stage], behaviours: dict[str, Any]) -> 
     for s in stages:
         cells = (_pct(s.accuracy), interval(s.ci95), _pct(s.accuracy_lenient), interval(s.ci95_lenient))
         lines.append(f"| {_label(s.key)} | {' | '.join(cells)} | {s.n:.0f} | {s.mean_tokens:.1f} |")
+    for pair in read_json(run / "summary.json")["paired"]:
+        strict = pair["greedy"]["strict"]
+        lines += [
+            "",
+            f"{_label(pair['second'])} less {_label(pair['first'])}, on the same problems: "
+            f"{_pct(strict['difference'])} points ({interval(tuple(strict['ci95']))}, bootstrap over problems).",
+        ]
     lines += ["", "![Accuracy of each stage](../figures/stages.svg)", "", "## What the thoughts do", ""]
     lines += [
         "| | " + " | ".join(NAMES[stage][0] for stage in behaviours) + " |",
@@ -171,9 +179,10 @@ def results_page(run: Path, stages: list[Stage], behaviours: dict[str, Any]) -> 
         "",
         "## Rejection sampling",
         "",
-        f"{stats['problems']:,} problems, {stats['solutions_per_problem']} solutions each: {stats['sampled']:,} sampled, "
-        f"{stats['strict_right']:,} right in the strict form ({_pct(stats['strict_right'] / stats['sampled'])} %), of which "
-        f"{stats['duplicates']:,} duplicates; {stats['kept']:,} kept ({_pct(stats['yield'])} %). "
+        f"{stats['problems']:,} problems, {stats['solutions_per_problem']} solutions each: "
+        f"{stats['sampled']:,} sampled, "
+        f"{stats['strict_right']:,} right in the strict form ({_pct(stats['strict_right'] / stats['sampled'])} %), "
+        f"of which {stats['duplicates']:,} duplicates; {stats['kept']:,} kept ({_pct(stats['yield'])} %). "
         f"{stats['problems_solved']:,} problems were solved at least once.",
         "",
         "## Time",
