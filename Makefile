@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-faults check bench bench-large clean
+.PHONY: demo test test-slow test-faults check docs bench bench-large clean
 
 demo: .venv/.ready
 	$(BIN)/reasonwright run recipes/demo.yaml
@@ -20,6 +20,9 @@ check: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: .venv/.docs
+	$(BIN)/mkdocs build --strict
 
 bench: .venv/.bench
 	$(BIN)/python benchmarks/bench.py small demo
@@ -39,4 +42,8 @@ clean:
 
 .venv/.bench: .venv/.ready
 	$(BIN)/pip install --quiet -e '.[bench]'
+	touch $@
+
+.venv/.docs: .venv/.ready
+	$(BIN)/pip install --quiet -e '.[docs]'
 	touch $@
