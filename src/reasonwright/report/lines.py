@@ -69,6 +69,8 @@ def line_chart(
     right = width - 12 - (LETTER * min(30, max(map(len, names))) + 8 if names else 0)
     xs = [x for s in series for x, _ in s.points]
     ys = [y for s in series for _, y in s.points] + [end for s in series for w in s.whiskers for end in w[1:]]
+    if not percents:  # room for a band that is well above all points
+        ys += [high for s in series for _, _, high in s.band if high > 1.03 * max(ys)]
     y_ticks = ticks(*(y_range or (min(0.0, *ys), max(ys))), about=4 if height < 240 else 5)
     y_labels = tick_labels(y_ticks, percents)
     left = 14 + LETTER * max(map(len, y_labels))
@@ -78,7 +80,7 @@ def line_chart(
     inside = scale(y_ticks[0], y_ticks[-1], height - 36, 10)
 
     def to_y(value: float) -> float:
-        return inside(min(max(value, y_ticks[0]), y_ticks[-1]))  # a band may leave the axis
+        return inside(min(max(value, y_ticks[0]), y_ticks[-1]))  # a band may still leave the axis
 
     body = [y_axis(y_ticks, y_labels, to_y, left, right + 4)]
     shown = [x for x in x_ticks if x_low <= x <= x_high]
