@@ -65,7 +65,7 @@ class Pipeline:
         trainings = (recipe.sft, recipe.grpo, recipe.distill)
         if any(settings.lora for settings in trainings):
             require_peft()
-        if any(settings.optim.compile for settings in trainings):
+        if any(settings.optim.torch_compile for settings in trainings):
             require_compiler()
         counts = {
             "sft.rows": recipe.sft.rows,

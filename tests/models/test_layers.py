@@ -101,7 +101,7 @@ def test_the_policy_does_what_its_settings_say(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(f"reasonwright.training.policy.{name}", lambda _, name=name: called.append(name))
     Policy(tiny_qwen3(), OptimSettings(), 1)
     assert called == []
-    Policy(tiny_qwen3(), OptimSettings(compile=True, activation_checkpointing=True), 1)
+    Policy(tiny_qwen3(), OptimSettings(torch_compile=True, activation_checkpointing=True), 1)
     assert called == ["compile_layers", "checkpoint_layers"]  # what is compiled is computed twice
 
 
@@ -111,8 +111,8 @@ def test_without_a_compiler(tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(config.cpp, "cxx", ("/no/such/compiler",))
     cpp_builder.cpp_compiler_search.cache_clear()
     with pytest.raises(SystemExit) as caught:
-        main(["run", str(SMOKE), "--out", str(tmp_path / "run"), "--sft.optim.compile", "true"])
+        main(["run", str(SMOKE), "--out", str(tmp_path / "run"), "--sft.optim.torch_compile", "true"])
     cpp_builder.cpp_compiler_search.cache_clear()
     assert caught.value.code == 2
-    assert "optim.compile needs a C++ compiler" in capsys.readouterr().err
+    assert "optim.torch_compile needs a C++ compiler" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -48,7 +48,7 @@ def require_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler:
         raise UserError(
-            "optim.compile needs a C++ compiler, and there is none: install g++ (or set CXX), or set it to false"
+            "optim.torch_compile needs a C++ compiler, and there is none: install g++ (or set CXX), or set it to false"
         ) from None
 
 

@@ -28,7 +28,7 @@ class Policy:
         self.settings = settings
         self.total_steps = total_steps
         self.optimizer = make_optimizer(model, settings)
-        if settings.compile:
+        if settings.torch_compile:
             compile_layers(model)
         if settings.activation_checkpointing:
             checkpoint_layers(model)

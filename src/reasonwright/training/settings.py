@@ -35,7 +35,7 @@ class OptimSettings(Settings):
     activation_checkpointing: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them: about a quarter more time
     for a fraction of their memory, and the same results."""
-    compile: bool = False
+    torch_compile: bool = False
     """Compile the layers (torch.compile): half a minute or more at the start, then somewhat faster training, with the
     same results up to rounding. Needs a C++ compiler on a CPU."""
     max_bad_steps: int = Field(5, ge=1)
