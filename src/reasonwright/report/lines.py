@@ -70,7 +70,8 @@ def line_chart(
     xs = [x for s in series for x, _ in s.points]
     ys = [y for s in series for _, y in s.points] + [end for s in series for w in s.whiskers for end in w[1:]]
     if not percents:  # room for a band that is well above all points
-        ys += [high for s in series for _, _, high in s.band if high > 1.03 * max(ys)]
+        top = max(ys)
+        ys += [high for s in series for _, _, high in s.band if high > 1.03 * top]
     y_ticks = ticks(*(y_range or (min(0.0, *ys), max(ys))), about=4 if height < 240 else 5)
     y_labels = tick_labels(y_ticks, percents)
     left = 14 + LETTER * max(map(len, y_labels))
