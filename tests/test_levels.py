@@ -20,7 +20,7 @@ LEVELS = [
     ["distillation"],
     ["recipe"],
     ["runfolder", "cards"],
-    ["summary"],
+    ["summary", "planner"],
     ["pipeline", "pretraining", "report", "serve"],
     ["ablate"],
     ["cli"],

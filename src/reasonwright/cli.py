@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run)
+    recipe_command("plan", "What a recipe will need: memory by part, seconds by stage.", _plan)
     recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
     recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True)
     recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
@@ -175,6 +176,16 @@ def _run(arguments: argparse.Namespace) -> None:
         print(f"report: {build_report(pipeline.folder)}")
 
     _pipeline(arguments, work, all_stages=True)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    _prepare_libraries()
+    from reasonwright.planner.command import plan
+
+    plan(recipe)
 
 
 def _sft(arguments: argparse.Namespace) -> None:

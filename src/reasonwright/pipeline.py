@@ -24,6 +24,8 @@ from reasonwright.models.load import load_model, load_tokenizer, resolve_model, 
 from reasonwright.models.lora import add_adapter, merged, require_peft
 from reasonwright.models.resolve import base_of, is_model_folder
 from reasonwright.models.settings import LoraSettings
+from reasonwright.planner.memory import check_fits
+from reasonwright.planner.stages import works_of
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
 from reasonwright.runlog import append_jsonl, read_json, read_jsonl, write_json
@@ -79,6 +81,8 @@ class Pipeline:
         missing = [key for key, count in counts.items() if count is None]
         if all_stages and missing and is_endless(recipe.task):
             raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
+        if all_stages:
+            check_fits(works_of(recipe), self.device)
 
     def run(self) -> dict[str, Any]:
         """All stages, then summary.json and the table; the summary."""
