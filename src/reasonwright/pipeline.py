@@ -24,7 +24,7 @@ from reasonwright.models.load import load_model, load_tokenizer, resolve_model, 
 from reasonwright.models.lora import add_adapter, merged, require_peft
 from reasonwright.models.resolve import base_of, is_model_folder
 from reasonwright.models.settings import LoraSettings
-from reasonwright.planner.memory import check_fits
+from reasonwright.planner.memory import check_fits, free_memory
 from reasonwright.planner.stages import works_of
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
@@ -82,7 +82,7 @@ class Pipeline:
         if all_stages and missing and is_endless(recipe.task):
             raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
         if all_stages:
-            check_fits(works_of(recipe), self.device)
+            check_fits(works_of(recipe), self.device, free_memory(self.device))
 
     def run(self) -> dict[str, Any]:
         """All stages, then summary.json and the table; the summary."""

@@ -22,7 +22,7 @@ from reasonwright.planner.memory import config_of, fitting_micro_batch, free_mem
 from reasonwright.planner.stages import Work, works_of
 from reasonwright.recipe import Recipe
 from reasonwright.sampling import SampleRequest, SamplingParams
-from reasonwright.sampling.native import MAX_ROWS, NativeSampler
+from reasonwright.sampling.native import MAX_ROWS, NativeSampler, cache_room
 from reasonwright.training.policy import Policy
 
 OPERATIONS = {"cpu": 2e11, "cuda": 2e13}
@@ -103,7 +103,8 @@ def measure(work: Work, device: str) -> Speed:
     model, chat = load_model(work.model, device=device), ChatFormat(load_tokenizer(work.model))
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
-    rows = min(MAX_ROWS, work.sequences)
+    most, longest = min(MAX_ROWS, work.sequences), work.completion + 1
+    rows, _, _ = cache_room(model.config, model.dtype, most, work.group, work.prompt, longest, shares=True)
     if work.samples:
         prompts, token = _sampling(model, chat, work, rows)
     if work.optim:

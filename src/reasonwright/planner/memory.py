@@ -60,14 +60,14 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
             model = add_adapter(model, work.lora, 0)
     size, V = DTYPE.itemsize, config.get_text_config().vocab_size
     parts = {"weights": size * sum(p.numel() for p in model.parameters())}
-    one, fixed, shares = _layer(work, config, device, checkpointed=False)
     if work.optim:
+        one, fixed = _layer(work, config, device, checkpointed=False)
         trained = size * sum(p.numel() for p in model.parameters() if p.requires_grad)
         parts |= {"gradients": trained, "moments": 2 * trained}
         if work.reference and not work.lora:
             parts["reference"] = size * whole
         n = positions or work.micro_batch
-        kept = _layer(work, config, device, checkpointed=True)[0] if work.optim.activation_checkpointing else one
+        kept = _layer(work, config, device, checkpointed=True).bytes if work.optim.activation_checkpointing else one
         # beside what is kept, the backward pass works on one layer
         parts["activations"] = int(n * (fixed + kept * config.get_text_config().num_hidden_layers + one))
         rows = min(n, max(1, CHUNK_ELEMENTS // V)) if config.model_type in FAMILIES else n
@@ -75,6 +75,7 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
         parts["logits"] = LOGITS_IN_TRAINING * size * rows * V + passing_gradient
     if work.samples:
         most = min(MAX_ROWS, work.sequences)
+        shares = isinstance(make_decoder(_small(config, 1, device)), LlamaDecoder)
         rows, _, cache = cache_room(config, DTYPE, most, work.group, work.prompt, work.completion + 1, shares)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
     return parts
@@ -85,8 +86,6 @@ class _Layer(NamedTuple):
     """Kept for a position by each layer …"""
     fixed: float
     """… and by all that is no layer."""
-    shares: bool
-    """Whether the sampler keeps a group's prompt once."""
 
 
 def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
@@ -94,13 +93,12 @@ def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
     kept = []
     for layers in (1, 2):
         model = _small(config, layers, device)
-        shares = isinstance(make_decoder(model), LlamaDecoder)
         model = add_adapter(model, work.lora, 0) if work.lora else model
         if checkpointed:
             checkpoint_layers(model)
         [batch] = pack(completions, [1.0] * len(completions), micro_batch_tokens=10**6, flat=packs_flat(model))
         kept.append(_kept(model, batch.to(device)) / batch.input_ids.numel())
-    return _Layer(kept[1] - kept[0], max(0.0, 2 * kept[0] - kept[1]), shares)
+    return _Layer(kept[1] - kept[0], max(0.0, 2 * kept[0] - kept[1]))
 
 
 def _small(config: Any, layers: int, device: str) -> Any:
@@ -163,9 +161,8 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def check_fits(works: list[Work], device: str) -> None:
-    """Raises UserError, naming the largest part and the mend, where a stage cannot fit."""
-    free = free_memory(device)
+def check_fits(works: list[Work], device: str, free: int) -> None:
+    """Raises UserError, naming the largest part and the mend, where a stage cannot fit in `free` bytes."""
     for work in works:
         config = config_of(work.model)
         parts = memory(work, config, device)

@@ -15,7 +15,7 @@ from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split, Task
 from reasonwright.training.settings import OptimSettings, SFTSettings
 
-LOOKED_AT = 64
+LOOKED_AT = 32
 """Problems whose lengths stand for all."""
 
 
