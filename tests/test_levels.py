@@ -21,7 +21,7 @@ LEVELS = [
     ["recipe"],
     ["provenance"],
     ["runfolder", "cards", "preflight", "track"],
-    ["summary"],
+    ["summary", "planner"],
     ["pipeline", "pretraining", "report", "serve", "reproduce"],
     ["ablate"],
     ["cli"],

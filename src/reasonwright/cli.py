@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run, checks=True)
+    recipe_command("plan", "What a recipe will need: memory by part, seconds by stage.", _plan)
     recipe_command("check", "Pre-flight: would GRPO learn anything? Samples 32 problems.", _check, starts=True)
     recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
     recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True, checks=True)
@@ -221,6 +222,16 @@ def _run(arguments: argparse.Namespace) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     """Opens no run, so that the recipe can still be mended."""
     _pipeline(arguments, lambda pipeline: pipeline.preflight(arguments.start), opens=False)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from reasonwright.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe, arguments.overrides)
+    _prepare_libraries()
+    from reasonwright.planner.command import plan
+
+    plan(recipe)
 
 
 def _sft(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,8 @@ from reasonwright.models.load import load_model, load_tokenizer, resolve_model, 
 from reasonwright.models.lora import add_adapter, merged, require_peft
 from reasonwright.models.resolve import base_of, is_model_folder
 from reasonwright.models.settings import LoraSettings
+from reasonwright.planner.memory import check_fits, free_memory
+from reasonwright.planner.stages import works_of
 from reasonwright.preflight.check import check_data, check_policy
 from reasonwright.recipe import Recipe
 from reasonwright.runfolder import stage_done
@@ -76,6 +78,8 @@ class Pipeline:
         missing = [key for key, count in counts.items() if count is None]
         if all_stages and missing and is_endless(recipe.task):
             raise UserError(f"{missing[0]} is null, but task {recipe.task} has no end: give a number")
+        if all_stages:
+            check_fits(works_of(recipe), self.device, free_memory(self.device))
         if all_stages and not stage_done(self.folder / "sft"):
             found = check_data(recipe, recipe.model, ChatFormat(load_tokenizer(recipe.model)))
             found.say_bad()

@@ -120,17 +120,10 @@ class NativeSampler:
         }
 
     def _reserve(self, jobs: list[Job], requests: Sequence[SampleRequest], params: SamplingParams, tokens: int) -> int:
-        """How many rows may be on their way together: within max_rows and the cache's bytes."""
-        config = self.model.config.get_text_config()
-        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        per_token = 2 * config.num_hidden_layers * heads * head * self.model.dtype.itemsize
+        """Make room for as many rows as may be on their way together."""
         width = max(len(request.prompt_ids) for request in requests)
-        # a prompt is kept once a group, but longer than most of its completions: twice the room of full groups
-        prompt_share = min(1, 2 / params.n) * width if isinstance(self.decoder, LlamaDecoder) else width
-        rows = int(CACHE_BYTES / (per_token * (tokens + prompt_share)))
-        rows = max(1, min(rows, self.max_rows, len(jobs)))
-        prompts = min(rows, 2 * rows // params.n + 2)
+        most, shares = min(self.max_rows, len(jobs)), isinstance(self.decoder, LlamaDecoder)
+        rows, prompts, _ = cache_room(self.model.config, self.model.dtype, most, params.n, width, tokens, shares)
         self.decoder.reserve(rows, prompts, width, tokens)
         return rows
 
@@ -169,6 +162,24 @@ class NativeSampler:
         cut = min((at for s in params.stop if (at := text.find(s)) >= 0), default=None)
         reason = "stop" if stopped or cut is not None else "length"
         return Completion(ids, logprobs, text if cut is None else text[:cut], reason)  # type: ignore[arg-type]
+
+
+def cache_room(
+    config: Any, dtype: torch.dtype, most: int, n: int, width: int, tokens: int, shares: bool
+) -> tuple[int, int, int]:
+    """(rows, prompts, bytes) of the key-value cache: at most `most` rows and, where one row allows, CACHE_BYTES.
+
+    Args: n: completions a prompt; width, tokens: of the longest prompt and completion; shares: a prompt is kept once.
+    """
+    config = config.get_text_config()
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    per_token = 2 * config.num_hidden_layers * heads * head * dtype.itemsize
+    # a prompt is kept once a group, but longer than most of its completions: twice the room of full groups
+    prompt_share = min(1, 2 / n) * width if shares else width
+    rows = max(1, min(int(CACHE_BYTES / (per_token * (tokens + prompt_share))), most))
+    prompts = min(rows, 2 * rows // n + 2)
+    return rows, prompts, per_token * (rows * tokens + (prompts if shares else rows) * width)
 
 
 def pick_tokens(logits: torch.Tensor, uniforms: torch.Tensor, params: SamplingParams):

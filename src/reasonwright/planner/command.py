@@ -1,0 +1,146 @@
+"""`reasonwright plan RECIPE`: memory by part, seconds by stage, and what dominates both."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from reasonwright.chat import ChatFormat
+from reasonwright.data.packing import TokenSequence, pack
+from reasonwright.display import console
+from reasonwright.evaluation.tables import make_table
+from reasonwright.models.attention import packs_flat
+from reasonwright.models.device import pick_device
+from reasonwright.models.load import load_model, load_tokenizer
+from reasonwright.models.lora import add_adapter
+from reasonwright.objectives.sft_loss import sft_loss
+from reasonwright.planner.memory import config_of, fitting_micro_batch, free_memory, gib, memory, peak
+from reasonwright.planner.stages import Work, works_of
+from reasonwright.recipe import Recipe
+from reasonwright.sampling import SampleRequest, SamplingParams
+from reasonwright.sampling.native import MAX_ROWS, NativeSampler, cache_room
+from reasonwright.training.policy import Policy
+
+OPERATIONS = {"cpu": 2e11, "cuda": 2e13}
+"""Of the micro-batch that is timed: about two seconds' work."""
+DECODED = 8
+"""Tokens that are timed after a prompt."""
+FORWARD = 1 / 3
+"""Share of a forward pass in forward and backward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """In seconds."""
+
+    position: float = 0.0
+    """Forward and backward."""
+    optimizer: float = 0.0
+    prompts: float = 0.0
+    """Reading those of a full batch of rows."""
+    token: float = 0.0
+    """One of each row of a full batch."""
+    rows: int = 1
+
+
+def plan(recipe: Recipe) -> None:
+    """Print the plan; nothing is written."""
+    device = pick_device(recipe.device)
+    free, rows, dominating = free_memory(device), [], []
+    for work in works_of(recipe):
+        config = config_of(work.model)
+        parts = memory(work, config, device)
+        fits = peak(parts) <= free
+        seconds = seconds_of(work, measure(work, device)) if fits else {}
+        step = sum(seconds.values())
+        chosen = fitting_micro_batch(work, config, device, free) if work.optim else None
+        largest, slowest = (max(each, key=lambda k: each[k]) if each else "" for each in (parts, seconds))
+        rows.append(
+            [
+                work.stage,
+                gib(peak(parts)),
+                ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size >= 2**20),
+                "" if not work.optim else str(chosen) if chosen else "none fits",
+                ", ".join(f"{name} {value:.2g}" for name, value in seconds.items()),
+                f"{step:.2g}" if fits else "",
+                f"{step * work.steps:,.0f}" if fits else "",
+            ]
+        )
+        dominating.append(f"{work.stage}: {largest} in memory" + (f", {slowest} in time" if slowest else ""))
+    columns = ("stage", "peak", "parts", "micro_batch_tokens", "seconds by part", "a step", "in all")
+    console.print(make_table(f"{recipe.name}: {gib(free)} free on this machine ({device})", columns, rows))
+    console.print("What dominates: " + "; ".join(dominating) + ".", markup=False)
+    console.print(
+        "Sampled completions count as max_tokens long, so times are upper bounds there. Memory is without the program "
+        "itself (about 0.4 GiB); evaluations, and the student on the SFT data, come on top.",
+        markup=False,
+    )
+
+
+def seconds_of(work: Work, speed: Speed) -> dict[str, float]:
+    """Of a step, by what they are for."""
+    seconds = {}
+    if work.samples:
+        batches = math.ceil(work.sequences / speed.rows)
+        seconds["sampling"] = batches * (speed.prompts + work.completion * speed.token)
+    if work.optim:
+        pass_ = work.positions * speed.position
+        seconds["training"] = pass_ * work.updates
+        seconds["optimiser"] = speed.optimizer * work.updates
+        if work.reference:
+            seconds["reference"] = FORWARD * pass_
+        if work.updates > 1:
+            seconds["old log-probabilities"] = FORWARD * pass_
+    return seconds
+
+
+def measure(work: Work, device: str) -> Speed:
+    """A few tokens of a full batch of rows, and three optimiser steps on one or two small micro-batches."""
+    model, chat = load_model(work.model, device=device), ChatFormat(load_tokenizer(work.model))
+    parameters = sum(p.numel() for p in model.parameters())
+    position = optimizer = prompts = token = 0.0
+    most, longest = min(MAX_ROWS, work.sequences), work.completion + 1
+    rows, _, _ = cache_room(model.config, model.dtype, most, work.group, work.prompt, longest, shares=True)
+    if work.samples:
+        prompts, token = _sampling(model, chat, work, rows)
+    if work.optim:
+        model = add_adapter(model, work.lora, 0) if work.lora else model
+        most = max(64, min(work.micro_batch, int(OPERATIONS[device] / (6 * parameters))))
+        position, optimizer = _training(model, work, most)
+    return Speed(position, optimizer, prompts, token, rows)
+
+
+def _sampling(model: Any, chat: ChatFormat, work: Work, rows: int) -> tuple[float, float]:
+    chat.stop_ids = frozenset()  # every row goes on to the end
+    sampler, n = NativeSampler(model, chat), min(work.group, rows)
+    requests = [SampleRequest([1] * work.prompt, str(i)) for i in range(rows // n)]
+    one, more = (_timed(lambda t=t: sampler.sample(requests, SamplingParams(n, t))) for t in (1, 1 + DECODED))
+    return one, max(0.0, more - one) / DECODED
+
+
+def _training(model: Any, work: Work, most: int) -> tuple[float, float]:
+    assert work.optim is not None
+    completion = min(work.completion, max(8, most - work.prompt))
+    count = max(1, min(work.group, (most - work.prompt) // completion)) if work.group > 1 else 1
+    sequences = [TokenSequence([1] * min(work.prompt, most), [1] * completion)] * count
+    sequences = sequences * max(1, most // (work.prompt + count * completion))
+    batch, *_ = pack(sequences, [0.0] * len(sequences), micro_batch_tokens=most, flat=packs_flat(model))
+    policy = Policy(model, work.optim, total_steps=3)
+    policy.update([batch], sft_loss)  # makes the moments
+    one, two = (_timed(lambda b=b: policy.update(b, sft_loss)) for b in ([batch], [batch, batch]))
+    pass_ = max(two - one, 0.5 * one / 2)  # a noisy machine must not make it nothing
+    return pass_ / batch.input_ids.numel(), max(0.0, one - pass_)
+
+
+def _timed(work: Any) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    began = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began

@@ -1,0 +1,193 @@
+"""How much memory a stage takes at its peak, by part, from the model's config alone; and how much there is.
+
+Weights, gradients and moments are counted. What a layer keeps for the backward pass is measured: on the model with one
+layer and with two, whose difference is a layer's.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from reasonwright.data.packing import TokenSequence, pack
+from reasonwright.models.attention import FAMILIES, packs_flat, prepare
+from reasonwright.models.forward import batch_logprobs
+from reasonwright.models.layers import checkpoint_layers
+from reasonwright.models.lora import add_adapter
+from reasonwright.models.resolve import base_of, resolve_model
+from reasonwright.objectives.logprobs import CHUNK_ELEMENTS
+from reasonwright.planner.stages import Work
+from reasonwright.sampling.decoder import LlamaDecoder, make_decoder
+from reasonwright.sampling.native import MAX_ROWS, cache_room
+from reasonwright.types import UserError
+
+LOGITS_IN_TRAINING, LOGITS_IN_SAMPLING = 6, 8
+"""Arrays as large as the logits that are there together: log-probabilities, entropy and their gradients; the float64
+distribution that a token is drawn from."""
+MEASURED = 256
+"""Longest completion in the measurement of a layer."""
+DTYPE = torch.float32
+
+Parts = dict[str, int]
+"""Bytes by what they are for."""
+
+
+def config_of(spec: str) -> Any:
+    """A model's config, without its weights."""
+    source = resolve_model(spec)
+    return config_of(base) if (base := base_of(Path(source))) else AutoConfig.from_pretrained(source)
+
+
+def peak(parts: Parts) -> int:
+    """Sampling and training come one after the other; all else is there all the time."""
+    passing = [parts.get("sampling", 0), sum(parts.get(name, 0) for name in ("activations", "logits"))]
+    return sum(parts.values()) - min(passing)
+
+
+def memory(work: Work, config: Any, device: str, positions: int | None = None) -> Parts:
+    """What a stage holds, with micro-batches of so many positions instead of the recipe's."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        head = model.get_output_embeddings()
+        whole = sum(p.numel() for p in model.parameters())
+        if work.lora and work.optim:
+            model = add_adapter(model, work.lora, 0)
+    size, V = DTYPE.itemsize, config.get_text_config().vocab_size
+    parts = {"weights": size * sum(p.numel() for p in model.parameters())}
+    if work.optim:
+        one, fixed = _layer(work, config, device, checkpointed=False)
+        trained = size * sum(p.numel() for p in model.parameters() if p.requires_grad)
+        parts |= {"gradients": trained, "moments": 2 * trained}
+        if work.reference and not work.lora:
+            parts["reference"] = size * whole
+        n = positions or work.micro_batch
+        kept = _layer(work, config, device, checkpointed=True).bytes if work.optim.activation_checkpointing else one
+        # beside what is kept, the backward pass works on one layer
+        parts["activations"] = int(n * (fixed + kept * config.get_text_config().num_hidden_layers + one))
+        rows = min(n, max(1, CHUNK_ELEMENTS // V)) if config.model_type in FAMILIES else n
+        passing_gradient = size * head.weight.numel() if head.weight.requires_grad else 0
+        parts["logits"] = LOGITS_IN_TRAINING * size * rows * V + passing_gradient
+    if work.samples:
+        most = min(MAX_ROWS, work.sequences)
+        shares = isinstance(make_decoder(_small(config, 1, device)), LlamaDecoder)
+        rows, _, cache = cache_room(config, DTYPE, most, work.group, work.prompt, work.completion + 1, shares)
+        parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
+    return parts
+
+
+class _Layer(NamedTuple):
+    bytes: float
+    """Kept for a position by each layer …"""
+    fixed: float
+    """… and by all that is no layer."""
+
+
+def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
+    completions = [TokenSequence([1] * work.prompt, [1] * min(work.completion, MEASURED))] * min(2, work.group)
+    kept = []
+    for layers in (1, 2):
+        model = _small(config, layers, device)
+        model = add_adapter(model, work.lora, 0) if work.lora else model
+        if checkpointed:
+            checkpoint_layers(model)
+        [batch] = pack(completions, [1.0] * len(completions), micro_batch_tokens=10**6, flat=packs_flat(model))
+        kept.append(_kept(model, batch.to(device)) / batch.input_ids.numel())
+    return _Layer(kept[1] - kept[0], max(0.0, 2 * kept[0] - kept[1]))
+
+
+def _small(config: Any, layers: int, device: str) -> Any:
+    """The model with so many layers and hardly a vocabulary, all zeros."""
+    config = copy.deepcopy(config)
+    config.num_hidden_layers, config.vocab_size, config.pad_token_id = layers, 8, None
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    model = prepare(model.to_empty(device=device)).eval()
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.detach().zero_()
+    return model
+
+
+def _kept(model: Any, batch: Any) -> int:
+    """Bytes that a forward pass keeps for the backward pass, weights left out, each storage once."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        if x.untyped_storage().data_ptr() not in weights:
+            kept[x.untyped_storage().data_ptr()] = x
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        batch_logprobs(model, batch)
+    return sum(x.untyped_storage().nbytes() for x in kept.values())
+
+
+def fitting_micro_batch(work: Work, config: Any, device: str, free: int) -> int | None:
+    """The largest micro_batch_tokens up to the recipe's with which the stage fits; None where none does."""
+    assert work.optim is not None
+    if peak(memory(work, config, device)) <= free:
+        return work.optim.micro_batch_tokens
+    fewest = min(work.positions, work.longest)
+    low, high = (peak(memory(work, config, device, n)) for n in (fewest, work.micro_batch))
+    if low > free or high == low:
+        return None
+    return fewest + int((work.micro_batch - fewest) * (free - low) / (high - low))  # it grows linearly
+
+
+def free_memory(device: str) -> int:
+    """Bytes that a process may still take: of the GPU, else of the machine and the container's limit."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    free: float = math.inf
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            free = 1024 * int(line.split()[1])
+    limit, used = ("".join(_lines(f"/sys/fs/cgroup/memory.{name}")).strip() for name in ("max", "current"))
+    if limit.isdigit():
+        cached = sum(int(line.split()[1]) for line in _lines("/sys/fs/cgroup/memory.stat") if line.startswith("file "))
+        free = min(free, int(limit) - int(used) + cached)
+    return int(free) if free < math.inf else 2**62
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def check_fits(works: list[Work], device: str, free: int) -> None:
+    """Raises UserError, naming the largest part and the mend, where a stage cannot fit in `free` bytes."""
+    for work in works:
+        config = config_of(work.model)
+        parts = memory(work, config, device)
+        if peak(parts) <= free:
+            continue
+        largest = max(parts, key=lambda name: parts[name])
+        raise UserError(
+            f"stage {work.stage} needs about {gib(peak(parts))} and {gib(free)} are free ({largest} alone take "
+            f"{gib(parts[largest])}): {_mend(work, config, device, free)}"
+        )
+
+
+def _mend(work: Work, config: Any, device: str, free: int) -> str:
+    key = {"student": "distill"}.get(work.stage, work.stage)
+    if not work.optim:
+        return "take a smaller model or fewer max_tokens"
+    fits = fitting_micro_batch(work, config, device, free)
+    if fits:
+        return f"set {key}.optim.micro_batch_tokens to {fits}"
+    less = replace(work, optim=work.optim.model_copy(update={"activation_checkpointing": True}))
+    fits = fitting_micro_batch(less, config, device, free)
+    if fits:
+        return f"set {key}.optim.activation_checkpointing to true and {key}.optim.micro_batch_tokens to {fits}"
+    return f"train an adapter ({key}.lora.rank 16), or take a smaller model or shorter completions"
+
+
+def gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
