@@ -67,6 +67,8 @@ def main(seeds: list[int]) -> None:
     print("|---|---|---|---|---|")
     for stage, label in STAGES.items():
         chosen = pick(stage, "word_problems")
+        if not chosen:  # a control that has not been run
+            continue
         low, high = min(r["ci95"][0] for r in chosen), max(r["ci95"][1] for r in chosen)
         strict, lenient = percent([r["accuracy"] for r in chosen]), percent([r["accuracy_lenient"] for r in chosen])
         tokens = sum(r["mean_tokens"] for r in chosen) / len(chosen)
