@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's figures on GSM-Symbolic: about half an hour on 2 cores. Writes results/gsm-symbolic.json.
+# The README's figures on GSM-Symbolic: half an hour to an hour on 2 cores. Writes results/gsm-symbolic.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 .venv/bin/reasonwright run recipes/gsm-symbolic.yaml --seed 0
