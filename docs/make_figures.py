@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
-from reasonwright.report.charts import Chart, difficulty_charts, loss_charts, rejection_charts, stage_chart
+from reasonwright.report.bars import Bar, bar_chart
+from reasonwright.report.charts import Chart, loss_charts
 from reasonwright.report.figures import duration, interval, percent
+from reasonwright.report.lines import Series, line_chart
 from reasonwright.report.read import metrics, points, read_json
+from reasonwright.report.stage_charts import difficulty_charts, rejection_charts, stage_chart
 from reasonwright.report.stages import NAMES, Stage, load_stages
-from reasonwright.report.svg import Bar, Series, bar_chart, line_chart
 
 DOCS = Path(__file__).resolve().parent
 WIDE = (720, 300)
