@@ -26,7 +26,7 @@ CONFIG = Qwen2Config(
     vocab_size=8192, hidden_size=640, intermediate_size=1920, num_hidden_layers=9, num_attention_heads=10,
     num_key_value_heads=2, tie_word_embeddings=True, max_position_embeddings=2048,
 )  # fmt: skip
-PROBLEMS, GROUP, TOKENS = 3, 4, 48
+PROBLEMS, GROUP, TOKENS = 4, 4, 48
 
 
 def write_model(folder: Path) -> None:
@@ -46,7 +46,7 @@ def main(changes: dict, folder: Path) -> None:
     settings = GRPOSettings.model_validate(
         {
             "steps": 2, "problems_per_step": PROBLEMS, "group_size": GROUP, "max_tokens": TOKENS, "logged_groups": 0,
-            "kl": {"place": "loss"}, "optim": {"micro_batch_tokens": 480}, "checkpoint_every": 100, "eval_every": 1,
+            "kl": {"place": "loss"}, "optim": {"micro_batch_tokens": 520}, "checkpoint_every": 100, "eval_every": 1,
         } | changes
     )  # fmt: skip
     problems = [Problem(str(i), f"{i} " + "What is the price of seven apples and of two? " * 3, "1") for i in range(9)]
@@ -57,6 +57,8 @@ def main(changes: dict, folder: Path) -> None:
     )  # fmt: skip
     parts = memory(work, CONFIG, "cpu")
     model = load_model(str(folder))
+    for p in model.parameters():
+        p.sum()  # weights are read from the file when they are first looked at
     own = resident() - sum(p.nbytes for p in model.parameters())
     model = add_adapter(model, settings.lora, 0) if settings.lora else model
     peaks = [1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]

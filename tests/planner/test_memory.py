@@ -126,7 +126,7 @@ def test_seconds_by_hand():
 def test_plan_prints_every_stage(capsys: pytest.CaptureFixture[str]):
     main(["plan", str(SMOKE), "--grpo.problems_per_step", "2", "--grpo.max_tokens", "16"])
     printed = capsys.readouterr().out
-    for word in ("sft", "grpo", "rejection", "student", "8192", "What dominates", "sampling"):
+    for word in ("sft:", "grpo:", "rejection:", "student:", "micro_batch_tokens: 8192", "most memory: ", "s a step ("):
         assert word in printed
 
 
@@ -135,7 +135,7 @@ def test_plan_prints_every_stage(capsys: pytest.CaptureFixture[str]):
     [
         {},
         pytest.param({"lora": {"rank": 8}}, marks=pytest.mark.slow),
-        pytest.param({"optim": {"micro_batch_tokens": 480, "activation_checkpointing": True}}, marks=pytest.mark.slow),
+        pytest.param({"optim": {"micro_batch_tokens": 520, "activation_checkpointing": True}}, marks=pytest.mark.slow),
     ],
 )
 def test_the_peak_of_a_real_step(tmp_path: Path, changes: dict):
@@ -151,4 +151,4 @@ def test_the_peak_of_a_real_step(tmp_path: Path, changes: dict):
     print(figures)
     assert figures["predicted"] == pytest.approx(figures["measured"], rel=0.25)
     own = figures["own"]
-    assert figures["predicted"] - own == pytest.approx(figures["measured"] - own, rel=0.35)
+    assert figures["predicted"] - own == pytest.approx(figures["measured"] - own, rel=0.25)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 from reasonwright.chat import ChatFormat
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.display import console
-from reasonwright.evaluation.tables import make_table
 from reasonwright.models.attention import packs_flat
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer
@@ -50,35 +50,39 @@ class Speed:
 def plan(recipe: Recipe) -> None:
     """Print the plan; nothing is written."""
     device = pick_device(recipe.device)
-    free, rows, dominating = free_memory(device), [], []
+    free = free_memory(device)
+    most: dict[str, tuple[float, str]] = {}
+    say(f"{recipe.name}: {gib(free)} free here ({device}).")
     for work in works_of(recipe):
         config = config_of(work.model)
         parts = memory(work, config, device)
         fits = peak(parts) <= free
+        say(f"\n{work.stage}: {gib(peak(parts))} at its peak{'' if fits else ', WHICH DOES NOT FIT'}")
+        say(f"  {_largest_first(parts, gib)}")
+        if work.optim:
+            chosen = fitting_micro_batch(work, config, device, free)
+            say(f"  micro_batch_tokens: {chosen or 'none fits'} (the recipe's: {work.optim.micro_batch_tokens})")
         seconds = seconds_of(work, measure(work, device)) if fits else {}
-        step = sum(seconds.values())
-        chosen = fitting_micro_batch(work, config, device, free) if work.optim else None
-        largest, slowest = (max(each, key=lambda k: each[k]) if each else "" for each in (parts, seconds))
-        rows.append(
-            [
-                work.stage,
-                gib(peak(parts)),
-                ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size >= 2**20),
-                "" if not work.optim else str(chosen) if chosen else "none fits",
-                ", ".join(f"{name} {value:.2g}" for name, value in seconds.items()),
-                f"{step:.2g}" if fits else "",
-                f"{step * work.steps:,.0f}" if fits else "",
-            ]
-        )
-        dominating.append(f"{work.stage}: {largest} in memory" + (f", {slowest} in time" if slowest else ""))
-    columns = ("stage", "peak", "parts", "micro_batch_tokens", "seconds by part", "a step", "in all")
-    console.print(make_table(f"{recipe.name}: {gib(free)} free on this machine ({device})", columns, rows))
-    console.print("What dominates: " + "; ".join(dominating) + ".", markup=False)
-    console.print(
-        "Sampled completions count as max_tokens long, so times are upper bounds there. Memory is without the program "
-        "itself (about 0.4 GiB); evaluations, and the student on the SFT data, come on top.",
-        markup=False,
+        if seconds:
+            step = sum(seconds.values())
+            say(f"  {step:.2g} s a step ({_largest_first(seconds, '{:.2g}'.format)}), {work.steps} steps:", end=" ")
+            say(f"{step * work.steps / 60:.3g} minutes")
+        for what, size, by in (("memory", peak(parts), parts), ("time", sum(seconds.values()) * work.steps, seconds)):
+            if by:
+                most[what] = max(most.get(what, (0.0, "")), (size, f"{work.stage} ({max(by, key=lambda k: by[k])})"))
+    say("\n" + "; ".join(f"most {what}: {where}" for what, (_, where) in most.items()) + ".")
+    say(
+        "Sampled completions count as max_tokens long, so their times are upper bounds. Evaluations and the student on "
+        "the SFT data come on top, as does the memory of the program itself (about 0.4 GiB)."
     )
+
+
+def say(text: str, end: str = "\n") -> None:
+    console.print(text, markup=False, end=end)
+
+
+def _largest_first(values: Mapping[str, float], text: Callable[[float], str]) -> str:
+    return ", ".join(f"{name} {text(values[name])}" for name in sorted(values, key=lambda k: -values[k]))
 
 
 def seconds_of(work: Work, speed: Speed) -> dict[str, float]:
