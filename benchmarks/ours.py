@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import os
 import random
 import resource
 import time
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+from arguments import side_arguments
 
-from reasonwright.chat import ChatFormat
+from reasonwright.chat import ChatFormat, Prompt
 from reasonwright.models.attention import packs_flat
 from reasonwright.models.load import load_model, load_tokenizer
 from reasonwright.sampling.native import NativeSampler
@@ -27,16 +26,7 @@ from reasonwright.types import Completion, Problem, Reward, Verdict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--num-prompts", type=int, required=True)
-    parser.add_argument("--group-size", type=int, required=True)
-    parser.add_argument("--new-tokens", type=int, required=True)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--beta", type=float, default=0.0)
-    parser.add_argument("--threads", type=int, required=True)
-    args = parser.parse_args()
+    args = side_arguments(__doc__)
     torch.set_num_threads(args.threads)
     model, chat = load_model(args.model), ChatFormat(load_tokenizer(args.model))
     chat.stop_ids = frozenset()  # every completion has the full length
@@ -79,9 +69,8 @@ def main() -> None:
     )  # fmt: skip
 
 
-def chat_prompt(chat: ChatFormat, text: str):
-    from reasonwright.chat import Prompt
-
+def chat_prompt(chat: ChatFormat, text: str) -> Prompt:
+    """The text's tokens as they are: it has been through the template."""
     return Prompt(chat.tokenizer(text).input_ids, "", ())
 
 

@@ -5,19 +5,18 @@ Batch, group and length as ours; temperature 1, no gradient checkpointing, float
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import resource
 import tempfile
 import time
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from arguments import side_arguments
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
@@ -35,16 +34,7 @@ class StepClock(TrainerCallback):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--num-prompts", type=int, required=True)
-    parser.add_argument("--group-size", type=int, required=True)
-    parser.add_argument("--new-tokens", type=int, required=True)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--beta", type=float, default=0.0)
-    parser.add_argument("--threads", type=int, required=True)
-    args = parser.parse_args()
+    args = side_arguments(__doc__)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(args.model)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reasonwright.evaluation.behaviours import interval, measure, read_answers, resamples, slope, usefulness
+from reasonwright.evaluation.behaviours import measure, read_answers, slope, usefulness
+from reasonwright.evaluation.statistics import middle, resamples
 
 CHECKED = "<think>\n12 + 5 = 17\nLet me check: 17 - 5 = 12.\n</think>\n\nThe answer is 17."
 PLAIN = "<think>\n12 + 5 = 17\n</think>\n\nThe answer is 17."
@@ -92,7 +93,7 @@ def test_slope_agrees_with_polyfit_and_the_textbook_interval():
 
 def test_bootstrap_of_a_mean_has_the_textbook_width():
     y = np.random.default_rng(1).normal(0, 1, 400)
-    low, high = interval(resamples(400) @ y / 400)
+    low, high = middle(resamples(400) @ y / 400)
     assert (high - low) / 2 == pytest.approx(1.96 * y.std() / 20, rel=0.1)
     assert low < y.mean() < high
 

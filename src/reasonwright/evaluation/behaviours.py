@@ -37,10 +37,10 @@ from typing import Any
 import numpy as np
 
 from reasonwright.evaluation.intervals import wilson
+from reasonwright.evaluation.statistics import middle, resamples
 from reasonwright.verify.behaviours import BACK_WORDS, CHECK_WORDS, Thought, read_thought, thought_of
 
 Rows = Sequence[dict[str, Any]]
-SAMPLES = 1000
 EXAMPLES = 3
 FEWEST = 10
 """Thoughts with and without a behaviour from which its usefulness is told: a bootstrap of three is no interval."""
@@ -94,7 +94,7 @@ def _behaviour(name: str, answers: Thoughts, base: Thoughts | None, W: np.ndarra
     minus_base = None
     if base is not None:
         gain = has - base.has(name)
-        minus_base = {"difference": float(gain.mean()), "ci95": interval(W @ gain / len(gain))}
+        minus_base = {"difference": float(gain.mean()), "ci95": middle(W @ gain / len(gain))}
     return {
         "rate": float(has.mean()),
         "ci95": wilson(int(has.sum()), len(has)),
@@ -128,7 +128,7 @@ def usefulness(has: np.ndarray, right: np.ndarray, difficulty: np.ndarray, W: np
         differences = total / weight
     return {
         "difference": float(differences[0]),
-        "ci95": interval(differences[1:]),
+        "ci95": middle(differences[1:]),
         "n_with": int(has.sum()),
         "n_without": int((1 - has).sum()),
         "accuracy_with": float(right[has == 1].mean()),
@@ -184,7 +184,7 @@ def _steps(answers: Thoughts, W: np.ndarray) -> dict[str, Any]:
     return {
         "n": n,
         "valid_share": float(valid.sum() / n) if n else None,
-        "ci95": interval(samples),
+        "ci95": middle(samples),
         "right_from_wrong_steps": share(wrong_steps[right]),
         "wrong_from_valid_steps": share(~wrong_steps[~right & (total > 0)]),
     }
@@ -207,18 +207,4 @@ def slope(x: np.ndarray, y: np.ndarray, W: np.ndarray) -> tuple[float | None, tu
         with np.errstate(divide="ignore", invalid="ignore"):
             return (n * (w @ (x * y)) - sx * sy) / (n * (w @ (x * x)) - sx * sx)
 
-    return float(fit(np.ones(len(x)))), interval(fit(W))
-
-
-def resamples(n: int, seed: int = 0) -> np.ndarray:
-    """[SAMPLES, n] how often each of n problems is drawn in each bootstrap sample."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=SAMPLES).astype(float)
-
-
-def interval(samples: np.ndarray) -> tuple[float, float] | None:
-    """The middle 95 % of the samples that have a value; None where most have none."""
-    known = samples[np.isfinite(samples)]
-    if 2 * len(known) < len(samples):
-        return None
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
+    return float(fit(np.ones(len(x)))), middle(fit(W))

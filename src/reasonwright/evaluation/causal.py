@@ -46,7 +46,8 @@ import torch
 
 from reasonwright.chat import ANSWER_MARKER, ChatFormat, Prompt, PromptMode, render_completion
 from reasonwright.data.packing import TokenSequence, pack
-from reasonwright.evaluation.behaviours import Rows, interval, resamples, share
+from reasonwright.evaluation.behaviours import Rows, share
+from reasonwright.evaluation.statistics import middle, resamples
 from reasonwright.models.forward import batch_logprobs
 from reasonwright.sampling import SampleRequest, SamplingParams
 from reasonwright.sampling.native import NativeSampler
@@ -247,7 +248,7 @@ def _compare(intact: Sequence[Answer], changed: Sequence[Answer]) -> dict[str, A
         "accuracy": _mean(b.right for b in changed),
         "p_gold": _mean(b.p_gold for b in changed),
         "p_drop": float(drop.mean()),
-        "p_drop_ci95": interval(resamples(len(drop)) @ drop / len(drop)),
+        "p_drop_ci95": middle(resamples(len(drop)) @ drop / len(drop)),
     }
 
 
@@ -271,6 +272,6 @@ def _true_thinking(asker: _Asker, cases: Sequence[Case], steps: Sequence[int]) -
     return {
         "n": len(scores),
         "mean": float(scores.mean()),
-        "ci95": interval(resamples(len(scores)) @ scores / len(scores)),
+        "ci95": middle(resamples(len(scores)) @ scores / len(scores)),
         "high_share": float(np.mean(scores >= HIGH)),
     }

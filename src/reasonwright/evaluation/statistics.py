@@ -12,6 +12,8 @@ from reasonwright.evaluation.intervals import wilson
 
 RESAMPLES = 5_000
 _AT_ONCE = 500
+WHOLE_RESAMPLES = 1_000
+"""Where the draws themselves are kept, for statistics that are no means: a matrix of so many rows."""
 
 Interval = tuple[float, float]
 
@@ -125,3 +127,17 @@ def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
         return 0.0
     product = both * neither - only_a * only_b
     return (max(product - n / 2, 0) if product > 0 else product) / math.sqrt(margins)
+
+
+def resamples(n: int, seed: int = 0) -> np.ndarray:
+    """[WHOLE_RESAMPLES, n] how often each of n problems is drawn in each bootstrap sample."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=WHOLE_RESAMPLES).astype(float)
+
+
+def middle(samples: np.ndarray) -> Interval | None:
+    """The middle 95 % of the samples that have a value; None where most have none."""
+    known = samples[np.isfinite(samples)]
+    if 2 * len(known) < len(samples):
+        return None
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
