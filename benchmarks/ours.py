@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
 import resource
 import time
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from reasonwright.threads import wait_briefly
+
+wait_briefly()
 
 import torch
 from arguments import side_arguments

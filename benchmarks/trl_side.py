@@ -12,7 +12,9 @@ import resource
 import tempfile
 import time
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from reasonwright.threads import wait_briefly
+
+wait_briefly()  # as on our side
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch

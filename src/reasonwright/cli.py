@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reasonwright import __version__
+from reasonwright.threads import wait_briefly
 from reasonwright.types import UserError
 
 if TYPE_CHECKING:
@@ -385,12 +386,8 @@ def _tasks(_: argparse.Namespace) -> None:
 
 
 def _prepare_libraries() -> None:
-    """Environment that libraries read when they are imported.
-
-    Threads that wait for each other sleep instead of spinning: with another program on one of two cores, 2,000 small
-    matrix products took 57 s spinning and 1.0 s sleeping. And our own lines only: no progress bars for local files.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    """Environment that libraries read when they are imported; our own lines only: no progress bars for local files."""
+    wait_briefly()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
