@@ -27,15 +27,16 @@ def plain_logits(model, ids: list[int]) -> torch.Tensor:
     return model(torch.tensor([ids]), use_cache=False).logits[0, -1]
 
 
-def check_steps(model, decoder: Decoder) -> None:
+def check_steps(model, decoder: Decoder, common_length: int = 0) -> None:
     g = torch.Generator().manual_seed(1)
 
     def draw(n: int) -> list[int]:
         return torch.randint(V, (n,), generator=g).tolist()
 
-    prompts = [draw(n) for n in (1, 9, 5)]
+    common = draw(common_length)
+    prompts = [common + draw(n) for n in (1, 9, 5)]
     texts = [list(prompts[p]) for p in OWNER]
-    decoder.reserve(8, 8, 9, 12)
+    decoder.reserve(8, 8, 9, 12, common)
     logits = decoder.add(prompts, [1, 2, 3])
     for t in range(12):
         expected = torch.stack([plain_logits(model, text) for text in texts])
@@ -45,7 +46,7 @@ def check_steps(model, decoder: Decoder) -> None:
             decoder.keep(order)
             texts, logits = [texts[r] for r in order], logits[order]
         if decoder.free_prompts and t in (4, 9):  # and others enter
-            new = [draw(n) for n in ((7, 2) if t == 4 else (6,))]
+            new = [common + draw(n) for n in ((7, 2) if t == 4 else (6,))]
             texts += [list(p) for p in new for _ in range(2)]
             logits = torch.cat((logits, decoder.add(new, [2] * len(new))))
             expected = torch.stack([plain_logits(model, text) for text in texts])
@@ -57,11 +58,12 @@ def check_steps(model, decoder: Decoder) -> None:
         logits = decoder.step(torch.tensor(tokens))
 
 
+@pytest.mark.parametrize("common_length", [0, 6])
 @pytest.mark.parametrize("kind", FAST)
 @torch.inference_mode()
-def test_fast_logits_are_those_of_a_plain_forward(kind):
+def test_fast_logits_are_those_of_a_plain_forward(kind, common_length):
     model = toy_model(kind)
-    check_steps(model, LlamaDecoder(model))
+    check_steps(model, LlamaDecoder(model), common_length)
 
 
 @pytest.mark.parametrize("kind", [*GENERIC, "qwen3", "llama biases"])
@@ -85,5 +87,5 @@ def test_the_cache_is_kept_and_begins_anew():
     decoder = LlamaDecoder(model)
     check_steps(model, decoder)
     place = decoder.own.data_ptr()
-    check_steps(model, decoder)
+    check_steps(model, decoder, common_length=5)
     assert decoder.own.data_ptr() == place

@@ -69,6 +69,30 @@ def test_greedy_is_the_greedy_of_transformers(kind, chat):
         assert completions(model, chat, [request], n=1, temperature=0)[0][0].token_ids == completion.token_ids
 
 
+@pytest.mark.parametrize("kind", FAST)
+def test_what_prompts_have_in_common_changes_nothing(kind, chat, monkeypatch):
+    """Worked examples before each question are read once: tokens and log-probabilities as of prompts read whole."""
+    model = toy_model(kind)
+    shots = torch.randint(V, (20,), generator=torch.Generator().manual_seed(3)).tolist()
+    requests = [SampleRequest([*shots, *r.prompt_ids], r.key) for r in ragged_requests()]
+    whole = completions(model, chat, requests)
+    monkeypatch.setattr(native, "COMMON_LEAST", 16)
+    sampler = NativeSampler(model, chat)
+    once = sampler.sample(requests, SamplingParams(n=3, max_tokens=24, temperature=0.7))
+    assert sampler.decoder.common.shape[-2] == 20
+    for a, b in zip((c for g in whole for c in g), (c for g in once for c in g), strict=True):
+        assert a.token_ids == b.token_ids
+        assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
+
+
+def test_the_common_start_leaves_a_token_to_each_prompt(monkeypatch):
+    monkeypatch.setattr(native, "COMMON_LEAST", 2)
+    assert native.common_start([[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 9]]) == [1, 2]
+    assert native.common_start([[1, 2, 3, 4], [1, 2, 3]]) == [1, 2]
+    assert native.common_start([[1, 2, 3], [1, 2, 3]]) == [1, 2]
+    assert native.common_start([[1, 2], [1, 3]]) == ()
+
+
 def test_draws_follow_the_models_distribution(chat):
     """Chi-square of 6,000 first tokens against the softmax of a plain forward pass."""
     model, request = toy_model("qwen3"), ragged_requests()[0]

@@ -1,8 +1,9 @@
 """Step-by-step decoding with a key-value cache, on the trainer's own modules.
 
 `LlamaDecoder` runs the Llama family with a preallocated cache in which a group's prompt lies once, for all of its
-completions; `GenericDecoder` runs any `AutoModelForCausalLM` through transformers' dynamic cache, more slowly.
-Axes: R rows (completions on their way), P prompts, S positions of the longest prompt, T tokens of the longest
+completions, and what all prompts begin with (worked examples) once for all; `GenericDecoder` runs any
+`AutoModelForCausalLM` through transformers' dynamic cache, more slowly. Axes: R rows (completions on their way), P
+prompts, C tokens that all prompts begin with, S further positions of the longest prompt, T tokens of the longest
 completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
 """
 
@@ -31,8 +32,9 @@ class Decoder(Protocol):
         """How many prompts may be added now; none while rows are on their way that others must not join."""
         ...
 
-    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
-        """Make room for so many rows and prompts of so many tokens, and begin anew."""
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
+        """Make room for so many rows and prompts, and begin anew. All prompts will begin with the tokens `common` and
+        have at most `width` after them."""
         ...
 
     def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:
@@ -72,18 +74,22 @@ class LlamaDecoder:
         self.Q = config.num_attention_heads // config.num_key_value_heads
         self.capacity = (0, 0, 0, 0)
 
-    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
-        needed = (rows, prompts, width, max_tokens)
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
+        needed, C = (rows, prompts, width, max_tokens), len(common)
+        weight, L = self.head.weight, len(self.decoder.layers)
+        like = {"dtype": weight.dtype, "device": weight.device}
         if any(need > have for need, have in zip(needed, self.capacity, strict=True)):
             self.capacity = rows, prompts, width, max_tokens
-            weight = self.head.weight
-            like = {"dtype": weight.dtype, "device": weight.device}
-            L = len(self.decoder.layers)
             self.own = torch.zeros(L, 2, rows, self.H, max_tokens, self.D, **like)
             self.prompt = torch.zeros(L, 2, prompts, self.H, width, self.D, **like)
-            positions = torch.arange(width + max_tokens, device=weight.device).unsqueeze(0)
-            cos, sin = self.decoder.rotary_emb(torch.empty(0, **like), positions)
-            self.cos, self.sin = cos[0], sin[0]  # [S + T, D]
+        positions = torch.arange(C + width + max_tokens, device=weight.device).unsqueeze(0)
+        cos, sin = self.decoder.rotary_emb(torch.empty(0, **like), positions)
+        self.cos, self.sin = cos[0], sin[0]  # [C + S + T, D]
+        self.common = torch.zeros(L, 2, 1, self.H, 0, self.D, **like)
+        if C:
+            keys_and_values = torch.zeros(L, 2, 1, self.H, C, self.D, **like)
+            self._read([common], keys_and_values)
+            self.common = keys_and_values
         self.prompts = prompts
         self.owner = np.zeros(0, dtype=np.int64)  # [R] each row's prompt
         self.length = np.zeros(0, dtype=np.int64)  # [R] tokens that each row has read
@@ -94,11 +100,11 @@ class LlamaDecoder:
         return self.prompts - len(self.prompt_length)
 
     def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:
-        first, lengths = len(self.prompt_length), np.array([len(p) for p in prompts])
+        first, rest = len(self.prompt_length), [p[self.common.shape[-2] :] for p in prompts]
+        lengths = np.array([len(p) for p in rest])
         chunk = max(1, PREFILL_TOKENS // int(lengths.max()))
         logits = [
-            self._prefill(prompts[at : at + chunk], lengths[at : at + chunk], first + at)
-            for at in range(0, len(prompts), chunk)
+            self._read(rest[at : at + chunk], self.prompt[:, :, first + at :]) for at in range(0, len(prompts), chunk)
         ]
         self.prompt_length = np.concatenate([self.prompt_length, lengths])
         self.owner = np.concatenate([self.owner, np.repeat(np.arange(first, first + len(prompts)), counts)])
@@ -107,30 +113,32 @@ class LlamaDecoder:
         return torch.cat(logits).repeat_interleave(self._tensor(np.array(counts)), 0)
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        R, P = len(self.owner), len(self.prompt_length)
+        R, P, C = len(self.owner), len(self.prompt_length), self.common.shape[-2]
         slot = self._tensor(self.length)
         self.length = self.length + 1
         T, S = int(self.length.max()), int(self.prompt_length.max())
         own_mask = self._mask(self.length, T)
         prompt_mask = self._mask(self.prompt_length, S)
-        position = self._tensor(self.prompt_length[self.owner] + self.length - 1)
+        position = self._tensor(C + self.prompt_length[self.owner] + self.length - 1)
         cos, sin = self.cos[position].unsqueeze(1), self.sin[position].unsqueeze(1)  # [R, 1, D]
         rows = torch.arange(R, device=tokens.device)
         x = self.decoder.embed_tokens(tokens)
-        for layer, own, prompt in zip(self.decoder.layers, self.own, self.prompt, strict=True):
+        for layer, own, prompt, common in zip(self.decoder.layers, self.own, self.prompt, self.common, strict=True):
             q, k, v = self._project(layer, x, cos, sin)
             own[0, rows, :, slot], own[1, rows, :, slot] = k, v
             q = q.view(R, self.H, self.Q, self.D)
-            recent, lse = _attend(q, own[0, :R, :, :T], own[1, :R, :, :T], own_mask, layer.self_attn.scaling)
+            scale = layer.self_attn.scaling
+            recent = _attend(q, own[0, :R, :, :T], own[1, :R, :, :T], own_mask, scale)
             # a prompt's keys are read once, for the queries of all rows that continue it
             together = F.embedding(self.members, q.view(R, -1)).view(P, -1, self.H, self.Q, self.D)
             together = together.transpose(1, 2).reshape(P, self.H, -1, self.D)
-            before, prompt_lse = _attend(
-                together, prompt[0, :P, :, :S], prompt[1, :P, :, :S], prompt_mask, layer.self_attn.scaling
-            )
-            share = torch.sigmoid(self._apart(prompt_lse) - lse)
-            a = torch.lerp(recent, self._apart(before), share).view(R, -1)
-            x = x + layer.self_attn.o_proj(a)
+            before, lse = _attend(together, prompt[0, :P, :, :S], prompt[1, :P, :, :S], prompt_mask, scale)
+            a, lse = _join(*recent, self._apart(before), self._apart(lse))
+            if C:  # as above, for all rows at once
+                together = q.transpose(0, 1).reshape(1, self.H, -1, self.D)
+                parts = _attend(together, common[0], common[1], None, scale)
+                a, _ = _join(a, lse, *(y.view(self.H, R, self.Q, -1).transpose(0, 1) for y in parts))
+            x = x + layer.self_attn.o_proj(a.reshape(R, -1))
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         return self.head(self.decoder.norm(x))
 
@@ -145,19 +153,26 @@ class LlamaDecoder:
         self.owner, self.prompt_length = place[self.owner], self.prompt_length[prompts]
         self._members()
 
-    def _prefill(self, prompts: Sequence[Sequence[int]], lengths: np.ndarray, first: int) -> torch.Tensor:
-        """Read right-padded prompts into slots from `first`; logits [P, V] of their next tokens."""
-        P, S = len(prompts), int(lengths.max())
+    def _read(self, prompts: Sequence[Sequence[int]], cache: torch.Tensor) -> torch.Tensor:
+        """Read prompts, what is common to all left out, into the first places of `cache`; logits [P, V] of their next
+        tokens."""
+        lengths = np.array([len(prompt) for prompt in prompts])
+        P, S, C = len(prompts), int(lengths.max()), self.common.shape[-2]
         padded = np.zeros((P, S), dtype=np.int64)
         for row, prompt in zip(padded, prompts, strict=True):
             row[: len(prompt)] = prompt
         x = self.decoder.embed_tokens(self._tensor(padded))
-        cos, sin = self.cos[:S].unsqueeze(1), self.sin[:S].unsqueeze(1)  # [S, 1, D]
-        for layer, (keys, values) in zip(self.decoder.layers, self.prompt, strict=True):
+        cos, sin = self.cos[C : C + S].unsqueeze(1), self.sin[C : C + S].unsqueeze(1)  # [S, 1, D]
+        mask = torch.ones(S, C + S, dtype=torch.bool, device=x.device).tril(C) if C else None
+        for layer, (keys, values), common in zip(self.decoder.layers, cache, self.common, strict=True):
             q, k, v = (y.transpose(1, 2) for y in self._project(layer, x, cos, sin))
-            keys[first : first + P, :, :S], values[first : first + P, :, :S] = k, v
-            scale = layer.self_attn.scaling
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=self.Q > 1)
+            keys[:P, :, :S], values[:P, :, :S] = k, v
+            k, v = (
+                torch.cat((c.expand(P, -1, -1, -1), y), dim=2) if C else y for c, y in zip(common, (k, v), strict=True)
+            )
+            a = F.scaled_dot_product_attention(
+                q, k, v, mask, is_causal=mask is None, scale=layer.self_attn.scaling, enable_gqa=self.Q > 1
+            )
             x = x + layer.self_attn.o_proj(a.transpose(1, 2).reshape(P, S, -1))
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         last = x[torch.arange(P, device=x.device), self._tensor(lengths - 1)]
@@ -222,8 +237,7 @@ def fill_holes(alive: np.ndarray) -> np.ndarray:
 def _attend(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which two parts can be put together:
-    softmax over both is sigmoid(lse1 - lse2) of the first and the rest of the second."""
+    """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which parts can be put together."""
     scores = torch.matmul(q * scale, k.transpose(-1, -2)).float()
     if mask is not None:
         scores = scores + mask
@@ -231,6 +245,11 @@ def _attend(
     weights = (scores - most).exp_()
     total = weights.sum(-1, keepdim=True)
     return torch.matmul(weights.to(v.dtype), v) / total.to(v.dtype), (most + total.log()).to(v.dtype)
+
+
+def _join(a: torch.Tensor, lse_a: torch.Tensor, b: torch.Tensor, lse_b: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Two parts of one attention, put together."""
+    return torch.lerp(a, b, torch.sigmoid(lse_b - lse_a)), torch.logaddexp(lse_a, lse_b)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -245,7 +264,7 @@ class GenericDecoder:
     def __init__(self, model: Any):
         self.model = model
 
-    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int) -> None:
+    def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
         self.prompts = self.free_prompts = rows  # the cache grows by itself
 
     def add(self, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> torch.Tensor:

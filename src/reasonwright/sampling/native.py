@@ -21,6 +21,8 @@ from reasonwright.types import Completion
 
 MAX_ROWS = 512
 CACHE_BYTES = 2 * 2**30
+COMMON_LEAST = 64
+"""Tokens that all prompts must begin with for these to be read and kept only once."""
 REFILL_AT = 0.25
 """New rows enter once this share of the places is free: prompts are read faster together."""
 STOP_CHECK_EVERY = 8
@@ -121,10 +123,11 @@ class NativeSampler:
 
     def _reserve(self, jobs: list[Job], requests: Sequence[SampleRequest], params: SamplingParams, tokens: int) -> int:
         """Make room for as many rows as may be on their way together."""
-        width = max(len(request.prompt_ids) for request in requests)
         most, shares = min(self.max_rows, len(jobs)), isinstance(self.decoder, LlamaDecoder)
+        common = common_start([request.prompt_ids for request in requests]) if shares else ()
+        width = max(len(request.prompt_ids) for request in requests) - len(common)
         rows, prompts, _ = cache_room(self.model.config, self.model.dtype, most, params.n, width, tokens, shares)
-        self.decoder.reserve(rows, prompts, width, tokens)
+        self.decoder.reserve(rows, prompts, width, tokens, common)
         return rows
 
     def _admit(
@@ -162,6 +165,15 @@ class NativeSampler:
         cut = min((at for s in params.stop if (at := text.find(s)) >= 0), default=None)
         reason = "stop" if stopped or cut is not None else "length"
         return Completion(ids, logprobs, text if cut is None else text[:cut], reason)  # type: ignore[arg-type]
+
+
+def common_start(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
+    """The tokens that all prompts begin with, such as worked examples; none where there are too few to be worth it. A
+    token is left to each prompt: its logits are needed."""
+    first, last = min(map(list, prompts)), max(map(list, prompts))  # what these two share, all share
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    same = min(same, len(first) - 1)
+    return first[:same] if same >= COMMON_LEAST else ()
 
 
 def cache_room(
