@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the embedded models from nothing and puts them into the package: about two hours on two cores.
+# Makes the embedded models from nothing and puts them into the package: about two and a half hours on two cores.
 # Can be stopped and started again; checkpoints lie in checkpoints/, which git ignores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,15 +9,18 @@ export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 # oneDNN makes a kernel for each shape, and there are more shapes than the 1,024 that it keeps by default
 export ONEDNN_PRIMITIVE_CACHE_CAPACITY=20000
 
-pretrain() {
-    .venv/bin/reasonwright pretrain "$1" --seed 0 --out "checkpoints/$1" "${@:2}"
+pretrain() { # SHAPE STEPS [LATER STEPS]
+    .venv/bin/reasonwright pretrain "$1" --seed 0 --out "checkpoints/$1" --steps "$2"
+    if [ $# -gt 2 ]; then
+        .venv/bin/reasonwright pretrain "$1" --seed 1 --out "checkpoints/$1-later" --steps "$3" --from "checkpoints/$1/model"
+    fi
 }
-install() {
+install() { # SHAPE FOLDER
     mkdir -p "src/reasonwright/models/embedded/$1"
-    cp checkpoints/"$1"/model/* "src/reasonwright/models/embedded/$1/"
+    cp checkpoints/"$2"/model/* "src/reasonwright/models/embedded/$1/"
 }
-pretrain tiny --steps 300 && install tiny
-pretrain base --steps 7000 & # one core each
-pretrain student --steps 11500
+pretrain tiny 300 && install tiny tiny
+pretrain base 7000 1500 & # one core each
+pretrain student 11500 2500
 wait %1
-install base && install student
+install base base-later && install student student-later

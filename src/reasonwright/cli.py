@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
+    pretrain.add_argument("--from", dest="start", metavar="MODEL", help="go on from this model, with a seed of its own")
     pretrain.add_argument("--steps", type=_at_least(1), required=True, help="of 4,096 tokens each")
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=_pretrain)
@@ -275,7 +276,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     from reasonwright.stopping import signals_handled
 
     with signals_handled(), locked(arguments.out), writing(arguments.out):
-        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out)
+        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out, arguments.start)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

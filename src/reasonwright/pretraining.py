@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from reasonwright import stopping
-from reasonwright.models.load import save_model
+from reasonwright.models.load import resolve_model, save_model
 from reasonwright.runfolder import environment
-from reasonwright.tasks.word_problems.corpus import documents
+from reasonwright.tasks.word_problems.corpus import KINDS, LATER_KINDS, documents
 from reasonwright.training.pretrain import PretrainSettings, pretrain
 
+LATER_RATE = 3e-3
 
-def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path) -> None:
-    """Train from nothing and write the model folder; goes on from the newest checkpoint in `folder`."""
-    settings = PretrainSettings(shape=shape, steps=steps, seed=seed)
+
+def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path, start: str | None = None) -> None:
+    """Train from nothing, or go on from the model `start` with what it is weak in, and write the model folder; a
+    stopped run goes on from the newest checkpoint in `folder`."""
+    settings = PretrainSettings(shape=shape, steps=steps, seed=seed, start=start)
+    if start:
+        settings = settings.model_copy(update={"optim": settings.optim.model_copy(update={"lr": LATER_RATE})})
+    corpus = partial(documents, kinds=LATER_KINDS if start else KINDS)
     with stopping.at_next_step():
-        model, chat, tokens, seconds = pretrain(documents, settings, folder, stopping.asked)
+        model, chat, tokens, seconds = pretrain(corpus, settings, folder, stopping.asked)
     save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
     weights = (folder / "model" / "model.safetensors").read_bytes()
     where = environment()
@@ -31,7 +38,8 @@ A base model for trying the pipeline without a hub: it has read arithmetic and g
 in many styles, and no `<think>` tags.
 
 - **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
-- **Corpus:** `reasonwright.tasks.word_problems.corpus`, generated as it is read, split `pretrain` only
+- **Corpus:** `reasonwright.tasks.word_problems.corpus`, {"LATER_KINDS" if start else "KINDS"}, generated as it is read,
+  split `pretrain` only
 - **Tokens:** {tokens:,} in {settings.steps:,} steps, Muon and AdamW at {settings.optim.lr:g},
   linear to 0 in the last 40 %; of each document the first question was read and not predicted
 - **Time:** {seconds:,.0f} s on {where["gpu"] or where["cpu"]}, {where["threads"]} thread(s)
@@ -39,4 +47,7 @@ in many styles, and no `<think>` tags.
 - **sha256 of model.safetensors:** {hashlib.sha256(weights).hexdigest()}
 - **Made by:** `runs/pretrain_embedded.sh`
 """
+    if start:
+        before = (Path(resolve_model(start)) / "README.md").read_text(encoding="utf-8")
+        card += "\n## The model that it went on from\n\n" + before[before.index("- **Corpus") :]
     (folder / "model" / "README.md").write_text(card, encoding="utf-8")

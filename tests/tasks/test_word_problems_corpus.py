@@ -11,7 +11,7 @@ import pytest
 
 from reasonwright.tasks.splits import split_of
 from reasonwright.tasks.word_problems.arithmetic import PERCENTAGES
-from reasonwright.tasks.word_problems.corpus import ANSWER_STYLES, KINDS, documents
+from reasonwright.tasks.word_problems.corpus import ANSWER_STYLES, KINDS, LATER_KINDS, documents
 
 EQUATION = re.compile(r"(\d+)(%? of|\s[-+x/]) (\d+) = (\d+)")
 PAIR = re.compile(r"Question: (.+)\nAnswer: ((?:.+\n)*?)The answer is (\d+)\.")
@@ -33,6 +33,14 @@ def test_deterministic_fresh_and_sharded():
     assert len(set(corpus())) > 0.999 * len(corpus())  # a question of one step may come again
     assert len(set(corpus()) & set(islice(documents(7, shard=1), 1000))) <= 1
     assert len(set(corpus()) & set(islice(documents(8), 1000))) <= 1
+
+
+def test_a_model_that_goes_on_reads_more_of_ages():
+    def of_ages(kinds):
+        texts = list(islice(documents(0, 7, kinds), 1000))
+        return sum(" years older " in t or " years younger " in t or "years old" in t for t in texts)
+
+    assert of_ages(LATER_KINDS) > 0.25 * 1000 > 2 * of_ages(KINDS)
 
 
 def test_no_tags_and_only_pretraining_questions():

@@ -11,6 +11,8 @@ import torch
 
 import reasonwright.training.pretrain as module
 from reasonwright.chat import ChatFormat
+from reasonwright.models.load import load_model, load_tokenizer
+from reasonwright.pretraining import pretrain_embedded
 from reasonwright.runlog import append_jsonl, read_jsonl
 from reasonwright.training.pretrain import PretrainSettings, pretrain
 from toy import same_weights, weights
@@ -61,6 +63,21 @@ def test_questions_are_read_and_answers_predicted(tmp_path: Path, monkeypatch: p
         assert question == text[: text.find(" The answer")] if "Question" in text else question == ""
         assert row.completion_ids[-1] == chat.end_id
         assert [*row.prompt_ids, *row.completion_ids[:-1]] == chat.tokenizer(text).input_ids
+
+
+def test_a_model_goes_on_with_what_it_is_weak_in(tmp_path: Path):
+    """Its weights and its tokenizer; stories of ages; and the card tells of both parts."""
+    pretrain_embedded("tiny", 1, 0, tmp_path / "first")
+    start = tmp_path / "first" / "model"
+    pretrain_embedded("tiny", 1, 1, tmp_path / "later", str(start))
+    made = tmp_path / "later" / "model"
+    before, after = load_model(str(start)), load_model(str(made))
+    steps = [(a - b).abs().max() for a, b in zip(before.parameters(), after.parameters(), strict=True) if a.ndim == 2]
+    assert 0 < max(steps) < 0.01  # one step from there, not from nothing
+    assert load_tokenizer(str(made)).get_vocab() == load_tokenizer(str(start)).get_vocab()
+    card = (made / "README.md").read_text()
+    assert [line for line in card.splitlines() if line.startswith("- **Seed")] == ["- **Seed:** 1", "- **Seed:** 0"]
+    assert [("LATER_KINDS" in line) for line in card.splitlines() if line.startswith("- **Corpus")] == [True, False]
 
 
 @pytest.fixture(autouse=True)

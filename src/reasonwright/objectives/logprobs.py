@@ -5,6 +5,8 @@ With a vocabulary of 151,000 the logits of 8,192 positions are 5 GB in float32, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.utils.checkpoint import checkpoint
 
@@ -18,13 +20,33 @@ def selected_logprobs(logits: torch.Tensor, targets: torch.Tensor, temperature: 
     Args: logits: [N, V]; targets: [N] int64; temperature: > 0, divides the logits as the sampler does.
     Returns: (logprobs [N] float32 with graph, entropy [N] float32 in nats without graph).
     """
-    logits = logits.float() / temperature
-    logsumexp_N = torch.logsumexp(logits, dim=-1)
-    logprobs_N = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - logsumexp_N
-    with torch.no_grad():
-        all_logprobs = logits - logsumexp_N.unsqueeze(-1)
-        entropy_N = -(all_logprobs.exp() * all_logprobs).sum(-1)
-    return logprobs_N, entropy_N
+    return _Selected.apply(logits, targets, temperature)
+
+
+class _Selected(torch.autograd.Function):
+    """The softmax is computed once, for value, entropy and gradient: d log p_t / d logits = (one_hot_t - p) / T."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, targets: torch.Tensor, temperature: float):
+        scaled = logits.float() if temperature == 1 else logits.float() / temperature
+        shifted = scaled - scaled.amax(-1, keepdim=True)
+        probs = shifted.exp()
+        total = probs.sum(-1, keepdim=True)
+        probs /= total
+        logtotal_N = total.log().squeeze(-1)
+        logprobs_N = shifted.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - logtotal_N
+        entropy_N = logtotal_N - shifted.mul_(probs).sum(-1)
+        ctx.save_for_backward(probs, targets)
+        ctx.temperature, ctx.dtype = temperature, logits.dtype
+        ctx.mark_non_differentiable(entropy_N)
+        return logprobs_N, entropy_N
+
+    @staticmethod
+    def backward(ctx: Any, grad_N: torch.Tensor, _: Any):
+        probs, targets = ctx.saved_tensors
+        grad = (grad_N / ctx.temperature).unsqueeze(-1)
+        logits_grad = (probs * -grad).scatter_add_(-1, targets.unsqueeze(-1), grad)
+        return logits_grad.to(ctx.dtype), None, None
 
 
 def chunked_logprobs(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tensor, temperature: float = 1.0):

@@ -1,4 +1,4 @@
-"""The embedded base models, from nothing: next-token prediction on a stream of generated documents.
+"""The embedded base models, from nothing or a model: next-token prediction on a stream of generated documents.
 
 A step's documents are a function of (seed, step), made on the fly and never seen twice. Of a document with questions
 the first question is read and not predicted: its names and numbers are drawn at random, and what is predicted instead
@@ -20,6 +20,7 @@ from reasonwright.chat import ChatFormat
 from reasonwright.data.packing import TokenSequence, pack, token_weights
 from reasonwright.display import Bar
 from reasonwright.models.embedded_config import make_model, make_tokenizer
+from reasonwright.models.load import load_model, load_tokenizer
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.runlog import append_jsonl, keep_steps_before
 from reasonwright.settings import Settings
@@ -39,6 +40,8 @@ Documents = Callable[[int, int], Iterator[str]]
 class PretrainSettings(Settings):
     shape: str = "base"
     """base, student or tiny (`models/embedded_config.py`)."""
+    start: str | None = None
+    """A model to go on from, with its tokenizer; null: from nothing."""
     vocabulary: int = 1024
     steps: int = 6000
     tokens_per_step: int = 4096
@@ -58,13 +61,16 @@ def pretrain(documents: Documents, settings: PretrainSettings, folder: Path, sto
     # on a CPU this means oneDNN instead of MKL: 1.1 to 2.3 times as fast on AMD's, and nearly as exact (errors
     # of 1e-4); the flash kernel for attention alone is slowed by it, hence MATH below
     torch.set_float32_matmul_precision("medium")
-    made = folder / "tokenizer"
-    if not made.exists():
-        stream = documents(settings.seed, TOKENIZER_SHARD)
-        make_tokenizer(itertools.islice(stream, TOKENIZER_DOCUMENTS), settings.vocabulary).save_pretrained(made)
-    chat = ChatFormat(PreTrainedTokenizerFast.from_pretrained(made))
-    torch.manual_seed(settings.seed)
-    model = make_model(settings.shape, len(chat.tokenizer), chat.end_id)
+    if settings.start:
+        model, chat = load_model(settings.start), ChatFormat(load_tokenizer(settings.start))
+    else:
+        made = folder / "tokenizer"
+        if not made.exists():
+            stream = documents(settings.seed, TOKENIZER_SHARD)
+            make_tokenizer(itertools.islice(stream, TOKENIZER_DOCUMENTS), settings.vocabulary).save_pretrained(made)
+        chat = ChatFormat(PreTrainedTokenizerFast.from_pretrained(made))
+        torch.manual_seed(settings.seed)
+        model = make_model(settings.shape, len(chat.tokenizer), chat.end_id)
     policy = Policy(model, settings.optim, settings.steps)
     checkpoints = Checkpoints(folder / "checkpoints", policy, chat, settings, settings.steps, stop)
     state = checkpoints.load()

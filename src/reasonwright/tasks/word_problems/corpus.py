@@ -13,11 +13,15 @@ from random import Random
 from reasonwright.chat import ANSWER_MARKER, STEP_BY_STEP
 from reasonwright.tasks.word_problems.arithmetic import Step
 from reasonwright.tasks.word_problems.drills import drill
+from reasonwright.tasks.word_problems.story import Plot
 from reasonwright.tasks.word_problems.styles import STYLES
 from reasonwright.tasks.word_problems.task import draw_questions
 
 KINDS: Mapping[str, float] = {"drill": 0.16, "head": 0.28, "problem": 0.51, "several": 0.05}
 """Shares of documents. head: a problem of one step done in the head, its answer bare."""
+LATER_KINDS: Mapping[str, float] = {"drill": 0.12, "head": 0.20, "problem": 0.38, "several": 0.05, "ages": 0.25}
+"""The same for a model that goes on. ages: a problem about people's ages. "Ann is 5 years older than Bob" adds or
+subtracts by whose age is known, which a model that has read `KINDS` alone gets wrong in half of them (LOG.md)."""
 
 ANSWER_STYLES: Mapping[str, float] = {
     "bare": 0.06,
@@ -32,6 +36,7 @@ STEP_BY_STEP_SHARE = 0.5
 """Share of the full, checked and corrected answers that begin with "Let's think step by step."."""
 _ANNOUNCED = ("full", "check", "slip")
 
+AGES: Plot = ("age", "p")
 MIN_STEPS, MAX_STEPS = 1, 8
 HEAD_MAX_STEPS = 1
 SEVERAL_MAX_STEPS = 3
@@ -39,18 +44,19 @@ MAX_WORDS = 240
 """Of a document with several questions."""
 
 
-def documents(seed: int, shard: int = 0) -> Iterator[str]:
-    """An endless stream of documents, the same for the same seed and shard."""
+def documents(seed: int, shard: int = 0, kinds: Mapping[str, float] = KINDS) -> Iterator[str]:
+    """An endless stream of documents, the same for the same seed, shard and kinds."""
     rng = Random(f"corpus/{seed}/{shard}")
     long = draw_questions(Random(f"corpus-questions/{seed}/{shard}"), "pretrain", MIN_STEPS, MAX_STEPS)
     head = draw_questions(Random(f"corpus-head/{seed}/{shard}"), "pretrain", MIN_STEPS, HEAD_MAX_STEPS)
     short = draw_questions(Random(f"corpus-short/{seed}/{shard}"), "pretrain", MIN_STEPS, SEVERAL_MAX_STEPS)
+    ages = draw_questions(Random(f"corpus-ages/{seed}/{shard}"), "pretrain", MIN_STEPS, MAX_STEPS, lambda _: AGES)
     while True:
-        kind = _choose(rng, KINDS)
+        kind = _choose(rng, kinds)
         if kind == "drill":
             yield drill(rng)
-        elif kind == "problem":
-            yield question_and_answer(*next(long)[1:], _choose(rng, ANSWER_STYLES), rng)
+        elif kind in ("problem", "ages"):
+            yield question_and_answer(*next(long if kind == "problem" else ages)[1:], _choose(rng, ANSWER_STYLES), rng)
         elif kind == "head":
             yield question_and_answer(*next(head)[1:], "bare", rng)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Literal
@@ -31,11 +31,13 @@ CASTS = 5
 """How often a story gets other names before another is told, where its hash is not the wanted split's."""
 
 
-def draw_questions(rng: Random, split: Split, min_steps: int, max_steps: int) -> Iterator[tuple[str, str, list[Step]]]:
+def draw_questions(
+    rng: Random, split: Split, min_steps: int, max_steps: int, plots: Callable[[Random], Plot] = draw_plot
+) -> Iterator[tuple[str, str, list[Step]]]:
     """Endless (question_id, question, steps) of one split; the number of steps is uniform. May repeat a question."""
     while True:
         steps = min_steps + int(rng.random() * (max_steps - min_steps + 1))
-        yield _draw_question(rng, split, steps, draw_plot(rng))
+        yield _draw_question(rng, split, steps, plots(rng))
 
 
 def _draw_question(rng: Random, split: Split, steps: int, plot: Plot) -> tuple[str, str, list[Step]]:
