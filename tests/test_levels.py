@@ -22,8 +22,10 @@ LEVELS = [
     ["provenance"],
     ["runfolder", "cards", "preflight", "track"],
     ["summary", "planner"],
+    ["measurements"],
     ["pipeline", "pretraining", "report", "serve", "reproduce"],
     ["ablate"],
+    ["commands"],
     ["cli"],
     ["__main__"],
 ]

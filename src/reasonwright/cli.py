@@ -1,22 +1,16 @@
-"""The command line. Heavy imports happen inside the commands, after everything that can be refused was refused."""
+"""The command line: its arguments, and how a command ends."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reasonwright import __version__
-from reasonwright.threads import wait_briefly
+from reasonwright import __version__, commands
 from reasonwright.types import UserError
 
-if TYPE_CHECKING:
-    from reasonwright.pipeline import Pipeline
-
-USER_ERROR, DIFFERS, INTERRUPTED = 2, 3, 130
+USER_ERROR, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,12 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         "Training stops at its next step with a checkpoint, at a second signal at once; the same command goes on.",
     )
     parser.add_argument("--version", action="version", version=f"reasonwright {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def recipe_command(
         name: str, help: str, function, starts: bool = False, checks: bool = False
     ) -> argparse.ArgumentParser:
-        command = commands.add_parser(
+        command = subcommands.add_parser(
             name,
             help=help,
             allow_abbrev=False,  # --seed is a recipe's key and not short for --seeds
@@ -85,27 +79,31 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
-    recipe_command("run", "All stages of a recipe; goes on where it stopped.", _run, checks=True)
-    recipe_command("plan", "What a recipe will need: memory by part, seconds by stage.", _plan)
-    recipe_command("check", "Pre-flight: would GRPO learn anything? Samples 32 problems.", _check, starts=True)
-    recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", _sft)
-    recipe_command("grpo", "Stage 2: reinforcement learning with verifiable rewards.", _grpo, starts=True, checks=True)
-    recipe_command("sample", "Stage 3a: rejection sampling.", _sample, starts=True)
-    recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", _distill)
+    recipe_command("run", "All stages of a recipe; goes on where it stopped.", commands.run, checks=True)
+    recipe_command("plan", "What a recipe will need: memory by part, seconds by stage.", commands.plan)
+    recipe_command("check", "Pre-flight: would GRPO learn anything? Samples 32 problems.", commands.check, starts=True)
+    recipe_command("sft", "Stage 1 of a recipe: supervised fine-tuning.", commands.sft)
+    recipe_command(
+        "grpo", "Stage 2: reinforcement learning with verifiable rewards.", commands.grpo, starts=True, checks=True
+    )
+    recipe_command("sample", "Stage 3a: rejection sampling.", commands.sample, starts=True)
+    recipe_command("distill", "Stage 3b: the student on the kept solutions, and on the SFT data.", commands.distill)
 
-    ablate = recipe_command("ablate", "Controls: GRPO against the same with one thing changed, in one table.", _ablate)
+    ablate = recipe_command(
+        "ablate", "Controls: GRPO against the same with one thing changed, in one table.", commands.ablate
+    )
     ablate.add_argument("--arms", metavar="A,B,…", help="such as random_reward,no_kl (default: all that are possible)")
     ablate.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the recipe's)")
 
-    pretrain = commands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
+    pretrain = subcommands.add_parser("pretrain", help="Make an embedded base model from nothing (hours).")
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
     pretrain.add_argument("--from", dest="start", metavar="MODEL", help="go on from this model, with a seed of its own")
     pretrain.add_argument("--steps", type=_at_least(1), required=True, help="of 4,096 tokens each")
     pretrain.add_argument("--seed", type=int, default=0)
-    pretrain.set_defaults(command=_pretrain)
+    pretrain.set_defaults(command=commands.pretrain)
 
-    evaluate = commands.add_parser(
+    evaluate = subcommands.add_parser(
         "evaluate",
         help="Accuracy of models on a task, with intervals and paired differences.",
         description="Greedy accuracy, strict and lenient; with --samples also average@k, pass@k and maj@k. 95 % "
@@ -133,44 +131,44 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
-    evaluate.set_defaults(command=_evaluate)
+    evaluate.set_defaults(command=commands.evaluate)
 
-    reproduce = commands.add_parser("reproduce", help="Run a finished run's recipe again and compare.")
+    reproduce = subcommands.add_parser("reproduce", help="Run a finished run's recipe again and compare.")
     reproduce.add_argument("run", type=Path, metavar="RUN")
     reproduce.add_argument("--out", type=Path, help="the new run folder (default: RUN-reproduced)")
-    reproduce.set_defaults(command=_reproduce)
+    reproduce.set_defaults(command=commands.reproduce)
 
-    behaviours = commands.add_parser(
+    behaviours = subcommands.add_parser(
         "behaviours", help="What the thoughts of a run's models do, and whether they matter: eval/behaviours.json."
     )
     behaviours.add_argument("run", type=Path, metavar="RUN")
-    behaviours.set_defaults(command=_behaviours)
+    behaviours.set_defaults(command=commands.behaviours)
 
-    report = commands.add_parser("report", help="Write report.html from a run folder.")
+    report = subcommands.add_parser("report", help="Write report.html from a run folder.")
     report.add_argument("run", type=Path, metavar="RUN")
     report.add_argument("--open", action="store_true", help="show it in the browser")
     report.add_argument(
         "--watch", action="store_true", help="write it anew every few seconds until the run is finished"
     )
-    report.set_defaults(command=_report)
+    report.set_defaults(command=commands.report)
 
-    compare = commands.add_parser("compare", help="Several runs on one page, with paired differences.")
+    compare = subcommands.add_parser("compare", help="Several runs on one page, with paired differences.")
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     compare.add_argument("--out", type=Path, default=Path("compare.html"), help="the page (default: compare.html)")
     compare.add_argument("--open", action="store_true", help="show it in the browser")
-    compare.set_defaults(command=_compare)
+    compare.set_defaults(command=commands.compare)
 
-    chat = commands.add_parser("chat", help="Ask a model in the terminal.")
+    chat = subcommands.add_parser("chat", help="Ask a model in the terminal.")
     chat.add_argument("model", metavar="MODEL")
     chat.add_argument("--mode", choices=("chat", "direct", "cot"), default="chat")
     chat.add_argument("--temperature", type=temperature, default=0.0)
     chat.add_argument("--max-tokens", type=_at_least(1), default=512)
     chat.add_argument("--seed", type=int, default=0)
     chat.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    chat.set_defaults(command=_chat)
+    chat.set_defaults(command=commands.chat)
 
-    tasks = commands.add_parser("tasks", help="The tasks there are, with a sample problem each.")
-    tasks.set_defaults(command=_tasks)
+    tasks = subcommands.add_parser("tasks", help="The tasks there are, with a sample problem each.")
+    tasks.set_defaults(command=commands.tasks)
     return parser
 
 
@@ -189,206 +187,3 @@ def temperature(text: str) -> float:
     if not 0 <= float(text) < float("inf"):
         raise argparse.ArgumentTypeError(f"{text}: give 0 (greedy) or more")
     return float(text)
-
-
-def _pipeline(arguments: argparse.Namespace, work, all_stages: bool = False, opens: bool = True) -> None:
-    """Read the recipe, refuse what cannot work, take the folder, do the work."""
-    from reasonwright.recipe import load_recipe
-
-    recipe = load_recipe(arguments.recipe, arguments.overrides)
-    folder = arguments.out or Path("runs") / recipe.name
-    _prepare_libraries()
-    from reasonwright.pipeline import Pipeline
-    from reasonwright.runfolder import locked, open_run
-    from reasonwright.runlog import writing
-    from reasonwright.stopping import signals_handled
-
-    pipeline = Pipeline(recipe, folder, force=getattr(arguments, "force", False))
-    pipeline.check(getattr(arguments, "start", None), all_stages)
-    with signals_handled(), locked(folder), writing(folder):
-        if opens:
-            open_run(folder, recipe, arguments.accept_changes)
-        work(pipeline)
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    def work(pipeline: Pipeline) -> None:
-        from reasonwright.report import build_report
-
-        pipeline.run()
-        print(f"report: {build_report(pipeline.folder)}")
-
-    _pipeline(arguments, work, all_stages=True)
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    """Opens no run, so that the recipe can still be mended."""
-    _pipeline(arguments, lambda pipeline: pipeline.preflight(arguments.start), opens=False)
-
-
-def _plan(arguments: argparse.Namespace) -> None:
-    from reasonwright.recipe import load_recipe
-
-    recipe = load_recipe(arguments.recipe, arguments.overrides)
-    _prepare_libraries()
-    from reasonwright.planner.command import plan
-
-    plan(recipe)
-
-
-def _sft(arguments: argparse.Namespace) -> None:
-    _pipeline(arguments, lambda pipeline: pipeline.sft())
-
-
-def _grpo(arguments: argparse.Namespace) -> None:
-    _pipeline(arguments, lambda pipeline: pipeline.grpo(arguments.start))
-
-
-def _sample(arguments: argparse.Namespace) -> None:
-    _pipeline(arguments, lambda pipeline: pipeline.rejection(arguments.start))
-
-
-def _distill(arguments: argparse.Namespace) -> None:
-    _pipeline(arguments, lambda pipeline: pipeline.distill())
-
-
-def _ablate(arguments: argparse.Namespace) -> None:
-    from reasonwright.recipe import load_recipe
-
-    recipe = load_recipe(arguments.recipe, arguments.overrides)
-    folder = arguments.out or Path("runs") / recipe.name
-    _prepare_libraries()
-    from reasonwright.ablate import Ablation
-    from reasonwright.runfolder import locked
-
-    arms = arguments.arms.split(",") if arguments.arms else None
-    ablation = Ablation(recipe, folder, arms, arguments.seeds)
-    ablation.check()
-    with locked(folder):
-        ablation.run()
-
-
-def _pretrain(arguments: argparse.Namespace) -> None:
-    _prepare_libraries()
-    from reasonwright.pretraining import pretrain_embedded
-    from reasonwright.runfolder import locked
-    from reasonwright.runlog import writing
-    from reasonwright.stopping import signals_handled
-
-    with signals_handled(), locked(arguments.out), writing(arguments.out):
-        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out, arguments.start)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    _prepare_libraries()
-    from reasonwright.evaluation.command import evaluate_models
-    from reasonwright.evaluation.evaluate import Asking
-
-    asking = Asking(arguments.max_tokens, arguments.mode)
-    sampling = None
-    if arguments.samples:
-        sampling = Asking(
-            arguments.max_tokens,
-            arguments.mode,
-            samples=arguments.samples,
-            temperature=arguments.temperature,
-            top_p=arguments.top_p,
-            seed=arguments.seed,
-        )
-    evaluate_models(
-        arguments.models,
-        asking,
-        sampling,
-        task=arguments.task,
-        count=arguments.problems,
-        shots=arguments.shots,
-        seed=arguments.seed,
-        skip_bad_rows=arguments.skip_bad_rows,
-        device=arguments.device,
-        fresh=arguments.fresh,
-        via_lm_eval=arguments.via_lm_eval,
-        out=arguments.out,
-    )
-
-
-def _reproduce(arguments: argparse.Namespace) -> None:
-    from reasonwright.reproduce import compare_runs, places, say_comparison
-
-    run, again = places(arguments.run, arguments.out)
-    recipe = run / "recipe.yaml"
-    _run(argparse.Namespace(recipe=recipe, overrides=[], out=again, force=True, accept_changes=False))
-    if not say_comparison(compare_runs(run, again)):
-        sys.exit(DIFFERS)
-
-
-def _behaviours(arguments: argparse.Namespace) -> None:
-    from reasonwright.recipe import load_recipe
-
-    recipe = load_recipe(arguments.run / "recipe.yaml")
-    _prepare_libraries()
-    from reasonwright.display import console
-    from reasonwright.evaluation.thoughts import behaviours_table
-    from reasonwright.pipeline import Pipeline
-    from reasonwright.runfolder import locked
-
-    with locked(arguments.run):
-        (arguments.run / "eval" / "behaviours.json").unlink(missing_ok=True)
-        figures = Pipeline(recipe, arguments.run).behaviours()
-    if not figures:
-        raise UserError(f"{arguments.run}/eval holds no answers yet: evaluate its models with `reasonwright run` first")
-    console.print(behaviours_table(figures))
-
-
-def _report(arguments: argparse.Namespace) -> None:
-    from reasonwright.report import build_report
-    from reasonwright.report.watch import SECONDS, watch_report
-
-    page = build_report(arguments.run, refresh=SECONDS if arguments.watch else None)
-    print(page, flush=True)
-    if arguments.open:
-        _show(page)
-    if arguments.watch:
-        watch_report(arguments.run)
-
-
-def _compare(arguments: argparse.Namespace) -> None:
-    from reasonwright.report import compare_runs
-
-    page = compare_runs(arguments.runs, arguments.out)
-    print(page)
-    if arguments.open:
-        _show(page)
-
-
-def _show(page: Path) -> None:
-    import webbrowser
-
-    webbrowser.open(page.resolve().as_uri())
-
-
-def _chat(arguments: argparse.Namespace) -> None:
-    _prepare_libraries()
-    from reasonwright.serve.terminal import chat_loop
-
-    chat_loop(
-        arguments.model,
-        max_tokens=arguments.max_tokens,
-        temperature=arguments.temperature,
-        seed=arguments.seed,
-        mode=arguments.mode,
-        device=arguments.device,
-    )
-
-
-def _tasks(_: argparse.Namespace) -> None:
-    from reasonwright.tasks.show import show_tasks
-
-    show_tasks()
-
-
-def _prepare_libraries() -> None:
-    """Environment that libraries read when they are imported; our own lines only: no progress bars for local files."""
-    wait_briefly()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -8,19 +8,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reasonwright import stopping
 from reasonwright.cards import model_card
-from reasonwright.chat import ChatFormat, PromptMode
-from reasonwright.display import Bar, console
+from reasonwright.chat import ChatFormat
+from reasonwright.display import console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
-from reasonwright.evaluation.examples import answer_examples
-from reasonwright.evaluation.thoughts import BEHAVIOUR_STAGES, behaviours_table, measure_stage
+from reasonwright.evaluation.thoughts import behaviours_table
+from reasonwright.measurements import evaluate_stage, measure_behaviours, write_examples
 from reasonwright.models.device import pick_device
 from reasonwright.models.layers import require_compiler
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
@@ -31,10 +30,10 @@ from reasonwright.planner.memory import check_fits, free_memory
 from reasonwright.planner.stages import works_of
 from reasonwright.preflight.check import check_data, check_policy
 from reasonwright.recipe import Recipe
-from reasonwright.runfolder import stage_done
-from reasonwright.runlog import append_jsonl, read_json, read_jsonl, require_room, sync, write_json, writing
+from reasonwright.runfolder import stage_done, stage_folder
+from reasonwright.runlog import read_json, read_jsonl, require_room, sync, write_json, writing
 from reasonwright.sampling.native import NativeSampler
-from reasonwright.summary import MODELS, paired_table, results_table, summarise
+from reasonwright.summary import paired_table, results_table, summarise
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split
 from reasonwright.track import require_tracker, tracked
@@ -182,42 +181,15 @@ class Pipeline:
     def evaluate(self, *stages: str) -> None:
         """Greedy answers of the stages' models to the same held-out problems: eval/STAGE.json and .jsonl."""
         for stage in stages:
-            self._evaluate(stage, self.recipe.task, stage)
-            for task in self.recipe.evaluate.also if stage in MODELS or stage == "base_cot" else ():
-                self._evaluate(stage, task, f"{stage}.{task.partition(':')[0]}")
+            evaluate_stage(self.recipe, self.folder, stage, self._load_stage, self._shots)
 
     def behaviours(self) -> dict[str, Any]:
         """What the evaluated stages' thoughts do, and whether they matter: eval/behaviours.json, and what is in it."""
-        file = self.folder / "eval" / "behaviours.json"
-        found: dict[str, Any] = read_json(file) if file.exists() else {}
-        base_rows = read_jsonl(self.folder / "eval" / "base_cot.jsonl")
-        with Bar("behaviours", len(BEHAVIOUR_STAGES), len(found)) as bar:
-            for stage in BEHAVIOUR_STAGES:
-                rows = read_jsonl(self.folder / "eval" / f"{stage}.jsonl")
-                if stage in found or not rows:
-                    continue
-                model, chat = self._load(self.stage_model(stage))
-                is_base = stage == "base_cot"
-                found[stage] = measure_stage(
-                    model,
-                    chat,
-                    rows,
-                    self.recipe.evaluate,
-                    base_rows=None if is_base else base_rows,
-                    mode="cot" if is_base else "chat",
-                    shots=self._shots() if is_base else (),
-                )
-                write_json(file, found)
-                bar.advance()
-        return found
+        return measure_behaviours(self.recipe, self.folder, self._load_stage, self._shots)
 
     def examples(self) -> None:
         """The article's own examples, answered by all four models: eval/examples.json."""
-        file = self.folder / "eval" / "examples.json"
-        if not file.exists():
-            stages = {"base": "base_direct", "sft": "sft", "grpo": "grpo", "student": "student"}
-            models = ((name, *self._load(self.stage_model(stage))) for name, stage in stages.items())
-            write_json(file, answer_examples(models, self.recipe.evaluate.max_tokens))
+        write_examples(self.recipe, self.folder, self._load_stage)
 
     # -- what the stages share ---------------------------------------------------------------------------------------
 
@@ -231,14 +203,11 @@ class Pipeline:
     def sft_rows(self) -> list[Problem]:
         return self.problems("sft", self.recipe.sft.rows)
 
-    def stage_folder(self, stage: str) -> Path:
-        return self.folder / ("distill/" + stage if stage.startswith("student") else stage)
-
     def stage_model(self, stage: str) -> str:
         """The model that a stage left, or the base. Raises UserError where the stage has not been run."""
         if stage.startswith("base"):
             return self.recipe.model
-        folder = self.stage_folder(stage)
+        folder = stage_folder(self.folder, stage)
         if not is_model_folder(folder):
             raise UserError(f"{folder} holds no model yet: run the {stage} stage first, or name a model with --from")
         return str(folder)
@@ -257,6 +226,9 @@ class Pipeline:
         trust = self.recipe.trust_remote_code
         model = load_model(spec, device=self.device, trust_remote_code=trust)
         return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust))
+
+    def _load_stage(self, stage: str) -> tuple[Any, ChatFormat]:
+        return self._load(self.stage_model(stage))
 
     def _scorer(self) -> RewardScorer:
         return RewardScorer(**self.recipe.grpo.reward.model_dump(), max_tokens=self.recipe.grpo.max_tokens)
@@ -279,7 +251,7 @@ class Pipeline:
         return add_adapter(model, lora, self._seed(f"{stage}/lora")) if lora else model, chat
 
     def _train_sft(self, stage: str, start: str, rows: Callable[[], Sequence[Problem]], settings: SFTSettings) -> None:
-        folder = self.stage_folder(stage)
+        folder = stage_folder(self.folder, stage)
         if stage_done(folder):
             return
         model, chat = self._load_to_train(start, settings.lora, stage)
@@ -346,45 +318,6 @@ class Pipeline:
             require_room(folder / "model.safetensors", size)
             save_model(folder, model, chat.tokenizer, chat.stop_ids, card)
             sync(*folder.iterdir(), folder)
-
-    def _evaluate(self, stage: str, task: str, name: str) -> None:
-        file = self.folder / "eval" / f"{name}.json"
-        if file.exists():
-            return
-        settings = self.recipe.evaluate
-        source = load_task(task, skip_bad_rows=self.recipe.skip_bad_rows)
-        seed = self.recipe.seed if settings.seed is None else settings.seed
-        count = settings.problems if task == self.recipe.task else settings.also_problems or settings.problems
-        problems = source.problems("eval", count, seed)
-        model, chat = self._load(self.stage_model(stage))
-        mode: PromptMode = {"base_direct": "direct", "base_cot": "cot"}.get(stage, "chat")  # type: ignore[assignment]
-        with Bar(f"evaluate {name}", len(problems)) as bar:
-            result, rows = evaluate_model(
-                model,
-                chat,
-                problems,
-                name=stage,
-                task=task,
-                max_tokens=settings.max_tokens,
-                mode=mode,
-                shots=self._shots() if mode == "cot" else (),
-                on_done=bar.advance,
-            )
-        file.with_suffix(".jsonl").unlink(missing_ok=True)
-        append_jsonl(file.with_suffix(".jsonl"), rows)
-        write_json(file, asdict(result))
-        if name in MODELS:
-            readme = self.stage_folder(stage) / "README.md"
-            if readme.parent.joinpath("stage.json").exists():
-                done = stage_done(readme.parent) or {}
-                card = model_card(stage, done["from"], self.recipe, done["metrics"], result)
-                readme.write_text(card, encoding="utf-8")
-        lo, hi = result.ci95
-        console.print(
-            f"{name}: {result.accuracy:.1%} strict [{lo:.1%}, {hi:.1%}], {result.accuracy_lenient:.1%} lenient, "
-            f"n = {result.n}, {result.mean_tokens:.0f} tokens an answer",
-            markup=False,
-        )
 
     def _shots(self) -> list[tuple[str, str, str]]:
         """Worked examples for the base model, from the RL split (never the evaluation's)."""

@@ -16,11 +16,11 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from reasonwright.display import console
+from reasonwright.runfolder import stage_folder
 from reasonwright.runlog import read_json
 from reasonwright.summary import MODELS, STAGE_LABELS
 from reasonwright.types import UserError
 
-PLACES = {"sft": "sft", "grpo": "grpo", "student_sft": "distill/student_sft", "student": "distill/student"}
 RECORDS = ("grpo/rollouts.jsonl", "rejection/solutions.jsonl", "rejection/kept.jsonl")
 
 
@@ -95,7 +95,7 @@ def _inputs(env: dict[str, Any], other: dict[str, Any]) -> Iterator[Comparison]:
 
 def _weights(run: Path, again: Path, bits: bool) -> Iterator[Comparison]:
     for stage in MODELS:
-        same, detail = _compare_weights(run / PLACES[stage], again / PLACES[stage])
+        same, detail = _compare_weights(stage_folder(run, stage), stage_folder(again, stage))
         yield Comparison(f"weights: {stage}", same, detail, must=bits)
 
 

@@ -105,6 +105,11 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
+def stage_folder(run: Path, stage: str) -> Path:
+    """Where a stage of a run leaves its model."""
+    return run / ("distill/" + stage if stage.startswith("student") else stage)
+
+
 def stage_done(folder: Path) -> dict[str, Any] | None:
     """What a finished stage left in its folder (seconds and final metrics), or None."""
     marker = folder / "stage.json"
