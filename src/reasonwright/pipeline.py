@@ -18,6 +18,7 @@ from reasonwright.chat import ChatFormat
 from reasonwright.display import console
 from reasonwright.distillation.rejection import kept_problems, rejection_sample
 from reasonwright.evaluation.evaluate import evaluate_model
+from reasonwright.evaluation.shots import worked_examples
 from reasonwright.evaluation.thoughts import behaviours_table
 from reasonwright.measurements import evaluate_stage, measure_behaviours, write_examples
 from reasonwright.models.device import pick_device
@@ -320,10 +321,8 @@ class Pipeline:
             sync(*folder.iterdir(), folder)
 
     def _shots(self) -> list[tuple[str, str, str]]:
-        """Worked examples for the base model, from the RL split (never the evaluation's)."""
-        count = self.recipe.evaluate.base_shots
-        problems = self.problems("rl", max(1, 4 * count))
-        return [(p.question, p.solution, p.answer) for p in problems if p.solution][:count]
+        """Worked examples for the base model; fewer than asked for where the task has no more."""
+        return worked_examples(self.task, self.recipe.evaluate.base_shots, self.recipe.seed)
 
 
 def hold_out(problems: Sequence[Problem], count: int) -> tuple[list[Problem], list[Problem]]:

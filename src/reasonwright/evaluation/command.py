@@ -15,6 +15,7 @@ from reasonwright.evaluation.cache import Answers, cache_folder, key_of
 from reasonwright.evaluation.compare import compare_greedy, compare_values
 from reasonwright.evaluation.evaluate import Asking, Row, answer, summarise
 from reasonwright.evaluation.sampled import summarise_sampled
+from reasonwright.evaluation.shots import worked_examples
 from reasonwright.evaluation.tables import comparison_table, greedy_table, group_table, sampled_table
 from reasonwright.models.resolve import model_folder
 from reasonwright.runlog import write_json, write_jsonl
@@ -61,7 +62,9 @@ def evaluate_models(
     problems = source.problems("eval", count, seed)
     if not problems:
         raise UserError(f"task {task} has no problems to evaluate on")
-    examples = worked_examples(source, task, shots, seed)
+    examples = worked_examples(source, shots, seed)
+    if len(examples) < shots:
+        raise UserError(f"task {task} has only {len(examples)} worked solutions for {shots} shots")
     asking, sampling = replace(asking, shots=examples), sampling and replace(sampling, shots=examples)
     if via_lm_eval:
         from reasonwright.evaluation.lm_eval import check_possible
@@ -82,17 +85,6 @@ def evaluate_models(
             cross_check(
                 m.name, folders[m.name], problems, m.rows, asking, device=device, out=file_of(out, index, m.name)
             )
-
-
-def worked_examples(source: Any, task: str, shots: int, seed: int) -> list[tuple[str, str, str]]:
-    """Worked examples for the prompt, from the training split, never the evaluation's."""
-    if not shots:
-        return []
-    candidates = source.problems("rl", 4 * shots, seed)
-    examples = [(p.question, p.solution, p.answer) for p in candidates if p.solution][:shots]
-    if len(examples) < shots:
-        raise UserError(f"task {task} has only {len(examples)} worked solutions for {shots} shots")
-    return examples
 
 
 def measure(
