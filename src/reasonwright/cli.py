@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--skip-bad-rows", action="store_true")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    evaluate.add_argument("--trust-remote-code", action="store_true", help="run the code that models come with")
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
     evaluate.set_defaults(command=commands.evaluate)
 
@@ -165,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--max-tokens", type=_at_least(1), default=512)
     chat.add_argument("--seed", type=int, default=0)
     chat.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    chat.add_argument("--trust-remote-code", action="store_true", help="run the code that the model comes with")
     chat.set_defaults(command=commands.chat)
 
     tasks = subcommands.add_parser("tasks", help="The tasks there are, with a sample problem each.")

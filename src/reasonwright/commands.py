@@ -132,6 +132,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         skip_bad_rows=arguments.skip_bad_rows,
         device=arguments.device,
+        trust_remote_code=arguments.trust_remote_code,
         fresh=arguments.fresh,
         via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
@@ -204,6 +205,7 @@ def chat(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         mode=arguments.mode,
         device=arguments.device,
+        trust_remote_code=arguments.trust_remote_code,
     )
 
 

@@ -54,7 +54,11 @@ def test_the_key_names_everything_that_decides_the_answers(tmp_path: Path):
     others.add(key_of(copy, SUMS, ASKING))
     (copy / "chat_template.jinja").write_text("{{ messages }}")
     others.add(key_of(copy, SUMS, ASKING))
-    assert len(others | {key}) == 13
+    (copy / "own_model.py").write_text("")
+    others |= {key_of(copy, SUMS, ASKING), key_of(copy, SUMS, ASKING, trust_remote_code=True)}
+    (copy / "own_model.py").write_text("pass")
+    others.add(key_of(copy, SUMS, ASKING, trust_remote_code=True))
+    assert len(others | {key}) == 16
 
 
 def test_what_is_there_is_not_asked_again(tmp_path: Path):

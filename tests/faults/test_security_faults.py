@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ import pytest
 import toy_tokenizers
 from commands import arguments, command
 from reasonwright.chat import ChatFormat
+from reasonwright.cli import main
 from reasonwright.models.load import load_model, load_tokenizer, save_model
 from reasonwright.recipe import load_recipe
 from reasonwright.types import UserError
@@ -96,6 +98,45 @@ def test_code_of_a_model_runs_only_where_the_recipe_says_so(
     model = load_model(str(with_code), trust_remote_code=True)
     assert type(model).__name__ == "OwnModel"
     assert trace.exists()
+
+
+@pytest.mark.parametrize(
+    "line", [["evaluate", "--task", "word_problems", "--problems", "2"], ["chat"]], ids=lambda line: line[0]
+)
+def test_commands_run_code_of_a_model_only_with_their_flag(
+    with_code: Path,
+    trace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: list[str],
+) -> None:
+    """The model's own code, and that of its tokenizer."""
+    of_tokenizer = tmp_path / "trace of the tokenizer"
+    (with_code / "own_tokenizer.py").write_text(
+        f"open({str(of_tokenizer)!r}, 'w').close()\n"
+        "from transformers import PreTrainedTokenizerFast\n"
+        "class OwnTokenizer(PreTrainedTokenizerFast):\n    pass\n"
+    )
+    config = json.loads((with_code / "tokenizer_config.json").read_text())
+    auto_map = {"AutoTokenizer": [None, "own_tokenizer.OwnTokenizer"]}
+    (with_code / "tokenizer_config.json").write_text(
+        json.dumps(config | {"tokenizer_class": "OwnTokenizer", "auto_map": auto_map})
+    )
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("sys.stdin", io.StringIO("What is 2 + 3?\n"))
+    line = [*line, str(with_code), "--max-tokens", "4", "--device", "cpu"]
+    with pytest.raises(SystemExit) as caught:
+        main(line)
+    assert caught.value.code == 2
+    assert "--trust-remote-code" in capsys.readouterr().err
+    assert not trace.exists()
+    assert not of_tokenizer.exists()
+    main([*line, "--trust-remote-code"])
+    assert capsys.readouterr().out
+    assert trace.exists()
+    assert of_tokenizer.exists()
 
 
 def test_trust_is_off_unless_the_recipe_says_so(tmp_path: Path) -> None:

@@ -26,9 +26,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("REASONWRIGHT_CACHE") or "~/.cache/reasonwright").expanduser()
 
 
-def key_of(folder: Path, problems: Sequence[Problem], asking: Asking) -> str:
+def key_of(folder: Path, problems: Sequence[Problem], asking: Asking, trust_remote_code: bool = False) -> str:
     """A hash of the model's files, the problems, the way of asking and the code that asks and judges. Not of the
-    device: answers are the model's, and seconds are those of where they were sampled."""
+    device: answers are the model's, and seconds are those of where they were sampled.
+
+    Of `trust_remote_code` too: a folder whose code is not trusted is still loaded where transformers has a class of its
+    type, and that need not compute the same.
+    """
     asked = [(p.id, p.question, p.answer, p.answer_kind, p.difficulty) for p in problems]
     package = Path(reasonwright.__file__).parent
     base = base_of(folder)
@@ -38,6 +42,7 @@ def key_of(folder: Path, problems: Sequence[Problem], asking: Asking) -> str:
         hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
         json.dumps(asdict(asking)),
         *([] if base is None else [hash_files(model_folder(base), MODEL_FILES)]),
+        *(["trust_remote_code"] if trust_remote_code else []),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

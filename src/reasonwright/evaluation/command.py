@@ -48,6 +48,7 @@ def evaluate_models(
     seed: int,
     skip_bad_rows: bool,
     device: str,
+    trust_remote_code: bool,
     fresh: bool,
     via_lm_eval: bool,
     out: Path | None,
@@ -55,7 +56,8 @@ def evaluate_models(
     """Evaluate each model on the same problems and print tables; write figures and answers to `out` where given.
 
     `asking` is greedy; `sampling`, where given, asks for several answers more. Both get `shots` worked examples.
-    `count` and `seed` choose the problems. Answers are kept in `cache_folder()` and not asked for again unless `fresh`.
+    `count` and `seed` choose the problems; `trust_remote_code` as in `load_model`. Answers are kept in `cache_folder()`
+    and not asked for again unless `fresh`.
     """
     folders = {spec: model_folder(spec) for spec in models}
     source = load_task(task, skip_bad_rows=skip_bad_rows)
@@ -71,7 +73,17 @@ def evaluate_models(
 
         check_possible(problems, asking)
     measured = [
-        measure(spec, folders[spec], problems, asking, sampling, task=task, device=device, fresh=fresh)
+        measure(
+            spec,
+            folders[spec],
+            problems,
+            asking,
+            sampling,
+            task=task,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            fresh=fresh,
+        )
         for spec in models
     ]
     pairs = [compare(one, other) for one, other in itertools.combinations(measured, 2)]
@@ -83,7 +95,14 @@ def evaluate_models(
 
         for index, m in enumerate(measured):
             cross_check(
-                m.name, folders[m.name], problems, m.rows, asking, device=device, out=file_of(out, index, m.name)
+                m.name,
+                folders[m.name],
+                problems,
+                m.rows,
+                asking,
+                device=device,
+                trust_remote_code=trust_remote_code,
+                out=file_of(out, index, m.name),
             )
 
 
@@ -96,16 +115,21 @@ def measure(
     *,
     task: str,
     device: str,
+    trust_remote_code: bool,
     fresh: bool,
 ) -> Measured:
     """One model's greedy answers, and its sampled ones where `sampling` says how."""
-    load = functools.cache(lambda: _load(spec, device))
-    rows, seconds = answers(spec, folder, problems, asking, load, fresh)
+    load = functools.cache(lambda: _load(spec, device, trust_remote_code))
+
+    def place(asking: Asking) -> Path:
+        return cache_folder() / "evaluations" / key_of(folder, problems, asking, trust_remote_code)
+
+    rows, seconds = answers(spec, place(asking), problems, asking, load, fresh)
     result = summarise(rows, name=spec, task=task, mode=asking.mode, seconds=seconds)
     measured = Measured(spec, result, rows)
     if sampling:
         measured.sampled_rows, seconds = answers(
-            f"{spec}, {sampling.samples} samples", folder, problems, sampling, load, fresh
+            f"{spec}, {sampling.samples} samples", place(sampling), problems, sampling, load, fresh
         )
         figures, measured.values = summarise_sampled(problems, measured.sampled_rows, sampling.samples, seconds)
         measured.sampled = figures | {"temperature": sampling.temperature, "top_p": sampling.top_p}
@@ -113,10 +137,9 @@ def measure(
 
 
 def answers(
-    title: str, folder: Path, problems: Sequence[Problem], asking: Asking, load: Any, fresh: bool
+    title: str, place: Path, problems: Sequence[Problem], asking: Asking, load: Any, fresh: bool
 ) -> tuple[list[Row], float]:
-    """The rows and the seconds they took: kept ones where there are any, in the end kept all."""
-    place = cache_folder() / "evaluations" / key_of(folder, problems, asking)
+    """The rows and the seconds they took: those kept in `place` where there are any, in the end kept all."""
     if fresh:
         shutil.rmtree(place, ignore_errors=True)
     kept = Answers(place, problems, asking)
@@ -130,12 +153,13 @@ def answers(
     return kept.read()
 
 
-def _load(spec: str, device: str) -> Any:
+def _load(spec: str, device: str, trust_remote_code: bool) -> Any:
     from reasonwright.chat import ChatFormat
     from reasonwright.models.device import pick_device
     from reasonwright.models.load import load_model, load_tokenizer
 
-    return load_model(spec, device=pick_device(device)), ChatFormat(load_tokenizer(spec))
+    model = load_model(spec, device=pick_device(device), trust_remote_code=trust_remote_code)
+    return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust_remote_code))
 
 
 def compare(one: Measured, other: Measured) -> dict[str, Any]:

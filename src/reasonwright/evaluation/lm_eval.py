@@ -47,10 +47,11 @@ def cross_check(
     asking: Asking,
     *,
     device: str,
+    trust_remote_code: bool,
     out: Path | None,
 ) -> dict[str, Any]:
     """Ask the harness, print both figures and what explains their difference; all of it goes to OUT.lm-eval.json."""
-    theirs = ask_harness(folder, problems, asking, device)
+    theirs = ask_harness(folder, problems, asking, device, trust_remote_code)
     result = explain(rows, theirs)
     n = len(rows)
     table = [
@@ -73,7 +74,9 @@ def cross_check(
     return result
 
 
-def ask_harness(folder: Path, problems: Sequence[Problem], asking: Asking, device: str) -> list[dict[str, Any]]:
+def ask_harness(
+    folder: Path, problems: Sequence[Problem], asking: Asking, device: str, trust_remote_code: bool
+) -> list[dict[str, Any]]:
     """For each problem what the harness saw, heard and decided: {"prompt_ids", "text", "strict", "lenient", …}."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "LMEVAL_LOG_LEVEL": "ERROR"}
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
@@ -86,8 +89,14 @@ def ask_harness(folder: Path, problems: Sequence[Problem], asking: Asking, devic
     from reasonwright.models.device import pick_device
     from reasonwright.models.load import load_tokenizer
 
-    chat = ChatFormat(load_tokenizer(str(folder)))
-    lm = HFLM(pretrained=str(folder), dtype=torch.float32, device=pick_device(device), batch_size=BATCH)
+    chat = ChatFormat(load_tokenizer(str(folder), trust_remote_code=trust_remote_code))
+    lm = HFLM(
+        pretrained=str(folder),
+        dtype=torch.float32,
+        device=pick_device(device),
+        batch_size=BATCH,
+        trust_remote_code=trust_remote_code,
+    )
     if lm.max_length <= asking.max_tokens:
         raise UserError(f"lm-eval cannot ask: give --max-tokens less than the model's {lm.max_length} positions")
     with tempfile.TemporaryDirectory() as place:

@@ -84,7 +84,8 @@ def _as_user_error(spec: str, what: str):
         if not isinstance(error, (OSError, ValueError)):
             reason = f"{type(error).__name__}: {reason}"
         if "custom code" in reason:
-            reason += " It is not run unless the recipe says `trust_remote_code: true`."
+            reason += " It is not run unless the recipe says `trust_remote_code: true`, or evaluate or chat are told "
+            reason += "--trust-remote-code."
         raise UserError(f"the {what} of {spec!r} cannot be loaded: {reason}") from error
 
 

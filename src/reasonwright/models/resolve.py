@@ -17,9 +17,9 @@ CONFIG, ADAPTER = "config.json", "adapter_config.json"
 """What a folder of a model holds, and what one of a PEFT adapter holds in its place."""
 MODEL_FILES = (
     CONFIG, ADAPTER, "generation_config.json", "*.safetensors", "*.safetensors.index.json", "chat_template.jinja",
-    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model", "*.py",
 )  # fmt: skip
-"""What decides a model's answers."""
+"""What decides a model's answers; its code too, which runs only where it is trusted."""
 
 
 def resolve_model(spec: str) -> str:

@@ -62,9 +62,19 @@ def _open_end(text: str, marks: tuple[str, ...]) -> int:
     return next((n for n in lengths if any(mark.startswith(text[-n:]) for mark in marks)), 0)
 
 
-def chat_loop(spec: str, *, max_tokens: int, temperature: float, seed: int, mode: PromptMode, device: str) -> None:
+def chat_loop(
+    spec: str,
+    *,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    mode: PromptMode,
+    device: str,
+    trust_remote_code: bool,
+) -> None:
     """Read a question a line until end of input; each is answered on its own."""
-    model, chat = load_model(spec, device=pick_device(device)), ChatFormat(load_tokenizer(spec))
+    model = load_model(spec, device=pick_device(device), trust_remote_code=trust_remote_code)
+    chat = ChatFormat(load_tokenizer(spec, trust_remote_code=trust_remote_code))
     sampler = NativeSampler(model, chat)
     if console.is_terminal:
         console.print(f"[dim]{spec}: type a question, end with Ctrl-D")
