@@ -12,7 +12,7 @@ from places import ROOT
 
 LEVELS = [
     ["types", "settings"],
-    ["chat", "objectives", "runlog", "display", "stopping"],
+    ["chat", "objectives", "runlog", "display", "stopping", "threads"],
     ["models", "verify", "data"],
     ["sampling", "tasks"],
     ["evaluation"],
