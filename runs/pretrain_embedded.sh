@@ -9,18 +9,24 @@ export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 # oneDNN makes a kernel for each shape, and there are more shapes than the 1,024 that it keeps by default
 export ONEDNN_PRIMITIVE_CACHE_CAPACITY=20000
 
-pretrain() { # SHAPE STEPS [LATER STEPS]
+pretrain() { # SHAPE STEPS, of the whole corpus
     .venv/bin/reasonwright pretrain "$1" --seed 0 --out "checkpoints/$1" --steps "$2"
-    if [ $# -gt 2 ]; then
-        .venv/bin/reasonwright pretrain "$1" --seed 1 --out "checkpoints/$1-later" --steps "$3" --from "checkpoints/$1/model"
-    fi
+}
+go_on() { # SHAPE FROM PART STEPS RATE SEED
+    .venv/bin/reasonwright pretrain "$1" --from "checkpoints/$2/model" --part "$3" --steps "$4" --rate "$5" --seed "$6" \
+        --out "checkpoints/$1-$6"
 }
 install() { # SHAPE FOLDER
     mkdir -p "src/reasonwright/models/embedded/$1"
     cp checkpoints/"$2"/model/* "src/reasonwright/models/embedded/$1/"
 }
 pretrain tiny 300 && install tiny tiny
-pretrain base 7000 1500 & # one core each
-pretrain student 11500 2500
+{
+    pretrain base 7000
+    go_on base base ages 1500 3e-3 1
+    go_on base base-1 older 700 3e-3 2 # learns to tell older from younger, and forgets some of the rest
+    go_on base base-2 ages 1200 2e-3 3
+} & # one core each
+pretrain student 11500
 wait %1
-install base base-later && install student student-later
+install base base-3 && install student student

@@ -99,7 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("shape", choices=("base", "student", "tiny"))
     pretrain.add_argument("--out", type=Path, required=True, help="folder of the model and its checkpoints")
     pretrain.add_argument("--from", dest="start", metavar="MODEL", help="go on from this model, with a seed of its own")
+    pretrain.add_argument(
+        "--part", choices=("all", "ages", "older"), default="all", help="of the corpus (default: all)"
+    )
     pretrain.add_argument("--steps", type=_at_least(1), required=True, help="of 4,096 tokens each")
+    pretrain.add_argument("--rate", type=float, default=5e-3, help="highest learning rate (default: 0.005)")
     pretrain.add_argument("--seed", type=int, default=0)
     pretrain.set_defaults(command=commands.pretrain)
 

@@ -103,7 +103,15 @@ def pretrain(arguments: argparse.Namespace) -> None:
     from reasonwright.stopping import signals_handled
 
     with signals_handled(), locked(arguments.out), writing(arguments.out):
-        pretrain_embedded(arguments.shape, arguments.steps, arguments.seed, arguments.out, arguments.start)
+        pretrain_embedded(
+            arguments.shape,
+            arguments.steps,
+            arguments.seed,
+            arguments.out,
+            rate=arguments.rate,
+            start=arguments.start,
+            part=arguments.part,
+        )
 
 
 def evaluate(arguments: argparse.Namespace) -> None:

@@ -9,19 +9,18 @@ from pathlib import Path
 from reasonwright import stopping
 from reasonwright.models.load import resolve_model, save_model
 from reasonwright.runfolder import environment
-from reasonwright.tasks.word_problems.corpus import KINDS, LATER_KINDS, documents
+from reasonwright.tasks.word_problems.corpus import documents
 from reasonwright.training.pretrain import PretrainSettings, pretrain
 
-LATER_RATE = 3e-3
 
-
-def pretrain_embedded(shape: str, steps: int, seed: int, folder: Path, start: str | None = None) -> None:
-    """Train from nothing, or go on from the model `start` with what it is weak in, and write the model folder; a
-    stopped run goes on from the newest checkpoint in `folder`."""
+def pretrain_embedded(
+    shape: str, steps: int, seed: int, folder: Path, *, rate: float = 5e-3, start: str | None = None, part: str = "all"
+) -> None:
+    """Train on a part of the corpus, from nothing or from the model `start`, and write the model folder; a stopped run
+    goes on from the newest checkpoint in `folder`."""
     settings = PretrainSettings(shape=shape, steps=steps, seed=seed, start=start)
-    if start:
-        settings = settings.model_copy(update={"optim": settings.optim.model_copy(update={"lr": LATER_RATE})})
-    corpus = partial(documents, kinds=LATER_KINDS if start else KINDS)
+    settings = settings.model_copy(update={"optim": settings.optim.model_copy(update={"lr": rate})})
+    corpus = partial(documents, part=part)
     with stopping.at_next_step():
         model, chat, tokens, seconds = pretrain(corpus, settings, folder, stopping.asked)
     save_model(folder / "model", model, chat.tokenizer, chat.stop_ids, "")
@@ -38,7 +37,7 @@ A base model for trying the pipeline without a hub: it has read arithmetic and g
 in many styles, and no `<think>` tags.
 
 - **Parameters:** {sum(p.numel() for p in model.parameters()):,}, float32, Qwen3 architecture
-- **Corpus:** `reasonwright.tasks.word_problems.corpus`, {"LATER_KINDS" if start else "KINDS"}, generated as it is read,
+- **Corpus:** `reasonwright.tasks.word_problems.corpus`, part "{part}", generated as it is read,
   split `pretrain` only
 - **Tokens:** {tokens:,} in {settings.steps:,} steps, Muon and AdamW at {settings.optim.lr:g},
   linear to 0 in the last 40 %; of each document the first question was read and not predicted

@@ -72,12 +72,12 @@ def test_a_run_that_can_learn(tmp: Path, sft: str, capsys: pytest.CaptureFixture
 
 
 def test_too_few_tokens(tmp: Path, sft: str, capsys: pytest.CaptureFixture[str]):
-    found = check(tmp, sft, "short", 2, **{"grpo.max_tokens": "6"})
+    found = check(tmp, sft, "short", 2, **{"grpo.max_tokens": "3"})
     assert levels(found) == {"truncated": "doomed", "end of turn": "doomed", "gradient": "doomed"}
-    assert found["truncated"]["seen"].startswith("100% cut at 6 tokens")
-    assert found["truncated"]["mend"] == "raise grpo.max_tokens (now 6)"
+    assert found["truncated"]["seen"].startswith("100% cut at 3 tokens")
+    assert found["truncated"]["mend"] == "raise grpo.max_tokens (now 3)"
     error = capsys.readouterr().err
-    assert error.startswith("error: doomed, so not started: 100% cut at 6 tokens")
+    assert error.startswith("error: doomed, so not started: 100% cut at 3 tokens")
     assert "--force" in error
     assert error.count("\n") == 1
 

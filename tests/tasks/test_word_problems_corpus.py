@@ -11,7 +11,7 @@ import pytest
 
 from reasonwright.tasks.splits import split_of
 from reasonwright.tasks.word_problems.arithmetic import PERCENTAGES
-from reasonwright.tasks.word_problems.corpus import ANSWER_STYLES, KINDS, LATER_KINDS, documents
+from reasonwright.tasks.word_problems.corpus import ANSWER_STYLES, KINDS, PARTS, documents
 
 EQUATION = re.compile(r"(\d+)(%? of|\s[-+x/]) (\d+) = (\d+)")
 PAIR = re.compile(r"Question: (.+)\nAnswer: ((?:.+\n)*?)The answer is (\d+)\.")
@@ -35,12 +35,17 @@ def test_deterministic_fresh_and_sharded():
     assert len(set(corpus()) & set(islice(documents(8), 1000))) <= 1
 
 
-def test_a_model_that_goes_on_reads_more_of_ages():
-    def of_ages(kinds):
-        texts = list(islice(documents(0, 7, kinds), 1000))
-        return sum(" years older " in t or " years younger " in t or "years old" in t for t in texts)
+def test_the_later_parts_hold_more_problems_about_ages():
+    def of_ages(part):
+        texts = [t for t in islice(documents(0, 7, part), 1000) if "How " in t or "What " in t]
+        return sum("years old" in t or " turned " in t for t in texts) / 1000
 
-    assert of_ages(LATER_KINDS) > 0.25 * 1000 > 2 * of_ages(KINDS)
+    shares = [of_ages(part) for part in PARTS]
+    assert list(PARTS) == ["all", "ages", "older"]
+    assert shares[0] < 0.15
+    for part, share in zip(("ages", "older"), shares[1:], strict=True):
+        assert PARTS[part][part] < share < PARTS[part][part] + 0.12
+    assert all(abs(sum(kinds.values()) - 1) < 1e-9 for kinds in PARTS.values())
 
 
 def test_no_tags_and_only_pretraining_questions():
