@@ -8,7 +8,6 @@ from pydantic import Field
 
 from reasonwright.settings import Settings
 
-
 Compute = Literal["float32", "bfloat16"]
 
 

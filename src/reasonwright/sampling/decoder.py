@@ -3,9 +3,9 @@
 `LlamaDecoder` runs the Llama family with a preallocated cache in which a group's prompt lies once, for all of its
 completions, and what all prompts begin with (worked examples) once for all; `GenericDecoder` runs any
 `AutoModelForCausalLM` through transformers' dynamic cache, more slowly. In bfloat16 (models/precision.py) both cast
-what autocast casts in the trainer, and nothing else, so that they compute what it computes. Axes: R rows (completions on their way), P
-prompts, C tokens that all prompts begin with, S further positions of the longest prompt, T tokens of the longest
-completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
+what autocast casts in the trainer, and nothing else, so that they compute what it computes. Axes: R rows (completions
+on their way), P prompts, C tokens that all prompts begin with, S further positions of the longest prompt, T tokens of
+the longest completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -242,7 +242,9 @@ def _attend(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which parts can be put together."""
     rounds = q.dtype == torch.bfloat16  # where the scale comes last, as in the trainer's kernels
-    scores = _product(q, k.transpose(-1, -2)) * scale if rounds else torch.matmul(q * scale, k.transpose(-1, -2)).float()
+    scores = (
+        _product(q, k.transpose(-1, -2)) * scale if rounds else torch.matmul(q * scale, k.transpose(-1, -2)).float()
+    )
     if mask is not None:
         scores = scores + mask
     most = scores.amax(-1, keepdim=True)
