@@ -13,10 +13,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from commands import SETTINGS, arguments, call, command
+from commands import SETTINGS, SMOKE, arguments, call, command
 from places import ROOT
 from reasonwright.cli import main
-from reasonwright.pipeline import hold_out
+from reasonwright.models.precision import compute_dtype
+from reasonwright.pipeline import Pipeline, hold_out
 from reasonwright.recipe import load_recipe
 from reasonwright.runfolder import locked
 from reasonwright.runlog import read_json, read_jsonl
@@ -317,3 +318,13 @@ def test_the_settings_here_are_the_recipes(tmp: Path):
     """A key of `SETTINGS` that left the recipe would fail the run with a less helpful message."""
     values = [part for key, value in SETTINGS.items() for part in (f"--{key}", value)]
     assert load_recipe(ROOT / "recipes" / "smoke.yaml", values).name == "smoke"
+
+
+def test_what_to_compute_in_reaches_the_models_and_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pipeline = Pipeline(load_recipe(SMOKE, ["--compute", "bfloat16", "--device", "cpu"]), tmp_path)
+    assert compute_dtype(pipeline._load("embedded:tiny")[0]) == torch.bfloat16
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    pipeline.device = "cuda"
+    with pytest.raises(UserError, match="Tesla T4"):
+        pipeline.check()

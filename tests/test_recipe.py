@@ -54,6 +54,11 @@ def test_the_four_recipes_are_there():
     assert names >= {"smoke", "demo", "article-qwen2.5-0.5b-gsm8k", "gsm8k-qwen2.5-0.5b"}
 
 
+def test_the_recipes_for_a_gpu_compute_in_bfloat16_and_the_others_in_float32():
+    for path in RECIPES:
+        assert load_recipe(path).compute == ("bfloat16" if "qwen" in path.stem else "float32")
+
+
 def test_the_article_recipe_has_the_articles_settings():
     recipe = load_recipe(ROOT / "recipes" / "article-qwen2.5-0.5b-gsm8k.yaml")
     grpo = recipe.grpo
@@ -81,6 +86,8 @@ def test_the_article_recipe_has_the_articles_settings():
         ("name: x\ngrpo: {group_size: 1}", ["grpo.group_size", "2"]),
         ("name: x\nsft: {optim: {lr: -1.0}}", ["sft.optim.lr", "greater than 0"]),
         ("name: x\nsft: 3", ["sft", "given: 3"]),
+        ("name: x\ncompute: float16", ["compute", "'float32' or 'bfloat16'", "'float16'"]),
+        ("name: x\ngrpo: {compute: bfloat16}", ["unknown key grpo.compute", "nearest known key is compute"]),
         ("name: x\nsft: {loss_on: prompt}", ["sft.loss_on", "'completion' or 'all'"]),
         ("name: x\nevaluate: {also: svamp}", ["evaluate.also", "list"]),
         ("name: x\nevaluate: {also: ['jsonl:a', 'jsonl:b']}", ["evaluate.also", "once"]),

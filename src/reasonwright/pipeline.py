@@ -25,6 +25,7 @@ from reasonwright.models.device import pick_device
 from reasonwright.models.layers import require_compiler
 from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
 from reasonwright.models.lora import add_adapter, merged, require_peft
+from reasonwright.models.precision import require_compute
 from reasonwright.models.resolve import base_of, is_model_folder
 from reasonwright.models.settings import LoraSettings
 from reasonwright.planner.memory import check_fits, free_memory
@@ -58,6 +59,7 @@ class Pipeline:
         """Refuse what cannot work before anything is written or trained, not after hours of work."""
         recipe = self.recipe
         require_tracker(recipe.track)
+        require_compute(recipe.compute, self.device)
         for model in (recipe.model, recipe.student, start):
             if model is not None:
                 resolve_model(model)
@@ -225,7 +227,7 @@ class Pipeline:
 
     def _load(self, spec: str) -> tuple[Any, ChatFormat]:
         trust = self.recipe.trust_remote_code
-        model = load_model(spec, device=self.device, trust_remote_code=trust)
+        model = load_model(spec, device=self.device, compute=self.recipe.compute, trust_remote_code=trust)
         return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust))
 
     def _load_stage(self, stage: str) -> tuple[Any, ChatFormat]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from reasonwright.distillation.settings import RejectionSettings
 from reasonwright.evaluation.settings import EvaluateSettings
+from reasonwright.models.settings import Compute
 from reasonwright.settings import Settings
 from reasonwright.training.settings import GRPOSettings, OptimSettings, SFTSettings
 from reasonwright.types import UserError
@@ -33,6 +34,9 @@ class Recipe(Settings):
     trust_remote_code: bool = False
     """Run Python code that comes in the models' folders; some architectures need it, and it can do anything."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute: Compute = "float32"
+    """What the models' linear layers and attention compute in, in training and sampling alike; bfloat16 is for GPUs.
+    Weights, gradients, moments, log-probabilities and losses are float32 either way."""
     track: Literal["tensorboard", "trackio", "wandb"] | None = None
     """Where metrics are sent beside metrics.jsonl; TensorBoard's files are written to RUN/tensorboard."""
     sft: SFTSettings = SFTSettings()

@@ -19,7 +19,8 @@ from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.attention import packs_flat, prepare
 from reasonwright.models.layers import checkpoint_layers
 from reasonwright.models.lora import add_adapter
-from reasonwright.models.settings import LoraSettings
+from reasonwright.models.precision import ComputeWeights, compute_in
+from reasonwright.models.settings import Compute, LoraSettings
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.command import Speed, seconds_of
 from reasonwright.planner.memory import _kept, _layer, _small, check_fits, config_of, fitting_micro_batch, memory, peak
@@ -57,12 +58,46 @@ def test_what_can_be_counted_is_counted(kind: str, lora: LoraSettings | None):
     assert parts["moments"] == sum(m.nbytes for m in moments)
 
 
-def test_the_cache_is_as_large_as_the_samplers():
-    model = toy_model("qwen3")
+@pytest.mark.parametrize("compute", ["float32", "bfloat16"])
+def test_the_cache_and_the_copies_are_as_large_as_the_samplers(compute: Compute):
+    model = compute_in(toy_model("qwen3"), compute)
     sampler = NativeSampler(model, ChatFormat(chatml_tags()))
     sampler.sample([SampleRequest([5] * 9, str(i)) for i in range(3)], SamplingParams(4, 24))
     held = sampler.decoder.own.nbytes + sampler.decoder.prompt.nbytes
-    assert memory(WORK, model.config, "cpu")["cache"] == held
+    parts = memory(replace(WORK, compute=compute), model.config, "cpu")
+    assert parts["cache"] == held
+    assert parts.get("copies", 0) == sampler.weights.nbytes
+    assert (sampler.weights.nbytes > 0) == (compute == "bfloat16")
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
+def test_what_bfloat16_takes_and_saves(kind: str):
+    """Activations are counted by position: the casts of the weights, which are kept beside them, are not among them."""
+    config, work = toy_model(kind).config, replace(WORK, compute="bfloat16")
+    half, full = memory(work, config, "cpu"), memory(WORK, config, "cpu")
+    assert {name: half[name] for name in ("weights", "gradients", "moments", "reference")} == {
+        name: full[name] for name in ("weights", "gradients", "moments", "reference")
+    }
+    assert half["cache"] == full["cache"] / 2
+    assert 0.4 * full["activations"] < half["activations"] < 0.9 * full["activations"]
+    model = _small(config, 2, "cpu", "bfloat16")
+    sizes = []
+    for n in (1, 3):
+        sequences = [TokenSequence([token] * 9, [1] * 24) for token in range(1, n + 1)]
+        [batch] = pack(sequences, [1.0] * n, micro_batch_tokens=1000, flat=packs_flat(model))
+        sizes.append(_kept(model, batch))
+    casts = sizes[0] - (sizes[1] - sizes[0]) / 2  # what is kept for no position at all
+    assert casts == pytest.approx(ComputeWeights(model).nbytes, rel=0.2)
+    assert peak(half) - half["casts"] >= peak(half | {"casts": 0})
+
+
+@pytest.mark.parametrize("compute", ["float32", "bfloat16"])
+def test_a_config_of_another_type_is_trained_in_float32(compute: Compute):
+    """Hub configs say bfloat16, in which the weights were saved."""
+    config = toy_model("qwen3").config
+    expected = memory(replace(WORK, compute=compute), config, "cpu")
+    config.dtype = "bfloat16"
+    assert memory(replace(WORK, compute=compute), config, "cpu") == expected
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])

@@ -193,6 +193,22 @@ def test_another_trainer_than_the_sampler(sft: str):
     assert level(float("nan")) == "doomed"
 
 
+def test_what_rounding_explains_depends_on_the_type(sft: str):
+    """The figure is the mean in bfloat16, and what is too much in float32 is not there."""
+    model, chat = load_model(sft, compute="bfloat16"), ChatFormat(load_tokenizer(sft))
+    score = RewardScorer(**SETTINGS.reward.model_dump(), max_tokens=40)
+    groups = sample_groups(model, chat, SUMS, score, SETTINGS, seed=1)
+    figures = sample_figures(groups, chat.stop_ids) | {"sampler_gap": sampler_gap(model, groups, SETTINGS)}
+    assert 1e-5 < figures["sampler_gap"] < 0.005
+    finding = sample_findings(figures, SETTINGS, "bfloat16")[-1]
+    assert (finding.level, "in the mean" in finding.seen) == ("good", True)
+    for gap, levels_ in ((0.005, ("good", "bad")), (0.03, ("bad", "doomed")), (0.06, ("doomed", "doomed"))):
+        found = [
+            sample_findings(figures | {"sampler_gap": gap}, SETTINGS, c)[-1].level for c in ("bfloat16", "float32")
+        ]
+        assert tuple(found) == levels_
+
+
 def test_the_figures_of_a_sample(sft: str):
     """Against counting the completions by hand; cut ones that had answered are told apart."""
     model, chat = load_model(sft), ChatFormat(load_tokenizer(sft))

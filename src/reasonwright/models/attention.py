@@ -164,6 +164,7 @@ def segment_attention(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
     H, K, D = query.shape[1], key.shape[1], query.shape[3]
+    query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast, rotating them made them float32
     rows = [x.squeeze(0).transpose(0, 1).flatten(1) for x in (query, key, value)]  # [N, heads * D]
     q, k, v = (_Take.apply(x, segments.spread, segments.gather, None) for x in rows)
     outputs = []

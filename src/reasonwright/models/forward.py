@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from reasonwright.models.attention import FAMILIES, packs_flat, segments_of
+from reasonwright.models.precision import autocast
 from reasonwright.objectives.logprobs import chunked_logprobs, selected_logprobs
 from reasonwright.types import Batch
 
@@ -50,11 +51,12 @@ def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
         inputs["position_ids"] = batch.position_ids
         inputs["attention_mask"] = _attention_mask(model.config, batch.segment_ids)
     mask = batch.loss_mask
-    if model.config.model_type in FAMILIES:
-        hidden = model.get_decoder()(**inputs).last_hidden_state
-        head = model.get_output_embeddings()
-        picked, entropy = chunked_logprobs(hidden[mask], head, batch.targets[mask], temperature)
-    else:
-        picked, entropy = selected_logprobs(model(**inputs).logits[mask], batch.targets[mask], temperature)
+    with autocast(model):
+        if model.config.model_type in FAMILIES:
+            hidden = model.get_decoder()(**inputs).last_hidden_state
+            head = model.get_output_embeddings()
+            picked, entropy = chunked_logprobs(hidden[mask], head, batch.targets[mask], temperature)
+        else:
+            picked, entropy = selected_logprobs(model(**inputs).logits[mask], batch.targets[mask], temperature)
     logprobs = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device).masked_scatter(mask, picked)
     return logprobs, entropy.sum()

@@ -15,7 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from reasonwright.models.attention import prepare
 from reasonwright.models.lora import has_adapter, load_adapter, restore_adapter
+from reasonwright.models.precision import compute_in
 from reasonwright.models.resolve import ADAPTER, CONFIG, EMBEDDED, base_of, resolve_model
+from reasonwright.models.settings import Compute
 from reasonwright.types import UserError
 
 __all__ = ["EMBEDDED", "load_model", "load_tokenizer", "resolve_model", "restore_weights", "save_model"]
@@ -44,9 +46,15 @@ def load_tokenizer(spec: str, *, trust_remote_code: bool = False) -> PreTrainedT
 
 
 def load_model(
-    spec: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32, trust_remote_code: bool = False
+    spec: str,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    compute: Compute = "float32",
+    trust_remote_code: bool = False,
 ) -> Any:
-    """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention.
+    """The model in `dtype` (float32 masters by default) on `device`, with scaled-dot-product attention. `compute`:
+    bfloat16, or as its weights are.
 
     Of a PEFT folder, the base with the adapter merged. Only safetensors; Python code from the model's folder is run
     only with `trust_remote_code`. Raises UserError where it cannot be loaded.
@@ -56,7 +64,7 @@ def load_model(
     if base is not None:
         whole = load_model(base, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         with _as_user_error(spec, "adapter"):
-            return load_adapter(whole, Path(source))
+            return compute_in(load_adapter(whole, Path(source)), compute)
     with _quiet(), _as_user_error(spec, "model"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
@@ -71,7 +79,7 @@ def load_model(
     if info["missing_keys"] or info["mismatched_keys"]:
         missing = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
         raise UserError(f"model {spec!r}: weights missing or of another shape: {', '.join(missing[:5])}")
-    return prepare(model).to(device)
+    return compute_in(prepare(model).to(device), compute)
 
 
 @contextlib.contextmanager

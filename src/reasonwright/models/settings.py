@@ -1,4 +1,4 @@
-"""Settings of adapters. No torch in here."""
+"""Settings of models. No torch in here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from reasonwright.settings import Settings
+
+Compute = Literal["float32", "bfloat16"]
 
 
 class LoraSettings(Settings):

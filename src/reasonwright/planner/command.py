@@ -15,6 +15,7 @@ from reasonwright.models.attention import packs_flat
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_model, load_tokenizer
 from reasonwright.models.lora import add_adapter
+from reasonwright.models.precision import compute_dtype
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.memory import config_of, fitting_micro_batch, free_memory, gib, memory, peak
 from reasonwright.planner.stages import Work, works_of
@@ -106,11 +107,12 @@ def seconds_of(work: Work, speed: Speed) -> dict[str, float]:
 
 def measure(work: Work, device: str) -> Speed:
     """A few tokens of a full batch of rows, and three optimiser steps on one or two small micro-batches."""
-    model, chat = load_model(work.model, device=device), ChatFormat(load_tokenizer(work.model))
+    model = load_model(work.model, device=device, compute=work.compute)
+    chat = ChatFormat(load_tokenizer(work.model))
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
     most, longest = min(MAX_ROWS, work.sequences), work.completion + 1
-    rows, _, _ = cache_room(model.config, model.dtype, most, work.group, work.prompt, longest, shares=True)
+    rows, _, _ = cache_room(model.config, compute_dtype(model), most, work.group, work.prompt, longest, shares=True)
     if work.samples:
         prompts, token = _sampling(model, chat, work, rows)
     if work.optim:

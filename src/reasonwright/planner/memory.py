@@ -20,7 +20,9 @@ from reasonwright.models.attention import FAMILIES, packs_flat, prepare
 from reasonwright.models.forward import batch_logprobs
 from reasonwright.models.layers import checkpoint_layers
 from reasonwright.models.lora import add_adapter
+from reasonwright.models.precision import ComputeWeights, compute_dtype, compute_in
 from reasonwright.models.resolve import base_of, resolve_model
+from reasonwright.models.settings import Compute
 from reasonwright.objectives.logprobs import CHUNK_ELEMENTS
 from reasonwright.planner.stages import Work
 from reasonwright.sampling.decoder import LlamaDecoder, make_decoder
@@ -49,19 +51,21 @@ def config_of(spec: str) -> Any:
 
 def peak(parts: Parts) -> int:
     """Sampling and training come one after the other; all else is there all the time."""
-    passing = [parts.get("sampling", 0), sum(parts.get(name, 0) for name in ("activations", "logits", "fragments"))]
+    training = ("activations", "casts", "logits", "fragments")
+    passing = [parts.get("sampling", 0), sum(parts.get(name, 0) for name in training)]
     return sum(parts.values()) - min(passing)
 
 
 def memory(work: Work, config: Any, device: str, positions: int | None = None) -> Parts:
     """What a stage holds, with micro-batches of so many positions instead of the recipe's."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = compute_in(AutoModelForCausalLM.from_config(config, dtype=DTYPE), work.compute)
         head = model.get_output_embeddings()
         whole = sum(p.numel() for p in model.parameters())
         if work.lora and work.optim:
             model = add_adapter(model, work.lora, 0)
     size, V = DTYPE.itemsize, config.get_text_config().vocab_size
+    copies = ComputeWeights(model).nbytes
     parts = {"weights": size * sum(p.numel() for p in model.parameters())}
     if work.optim:
         one, fixed = _layer(work, config, device, checkpointed=False)
@@ -74,15 +78,21 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
         # beside what is kept, the backward pass works on one layer
         parts["activations"] = int(n * (fixed + kept * config.get_text_config().num_hidden_layers + one))
         rows = min(n, max(1, CHUNK_ELEMENTS // V)) if config.model_type in FAMILIES else n
-        passing_gradient = size * head.weight.numel() if head.weight.requires_grad else 0
+        passing = size + compute_dtype(model).itemsize if copies else size  # a gradient, before it is float32 as well
+        passing_gradient = passing * head.weight.numel() if head.weight.requires_grad else 0
         parts["logits"] = LOGITS_IN_TRAINING * size * rows * V + passing_gradient
+        if copies:
+            parts["casts"] = copies  # autocast's, from a forward pass to its backward
         if device == "cpu":
             parts["fragments"] = int(FRAGMENTS * (parts["activations"] + parts["logits"]))
     if work.samples:
         most = min(MAX_ROWS, work.sequences)
         shares = isinstance(make_decoder(_small(config, 1, device)), LlamaDecoder)
-        rows, _, cache = cache_room(config, DTYPE, most, work.group, work.prompt, work.completion + 1, shares)
+        dtype = compute_dtype(model)
+        rows, _, cache = cache_room(config, dtype, most, work.group, work.prompt, work.completion + 1, shares)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
+        if copies:
+            parts["copies"] = copies
     return parts
 
 
@@ -94,27 +104,34 @@ class _Layer(NamedTuple):
 
 
 def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
-    completions = [TokenSequence([1] * work.prompt, [1] * min(work.completion, MEASURED))] * min(2, work.group)
+    groups = [
+        [TokenSequence([token] * work.prompt, [1] * min(work.completion, MEASURED))] * min(2, work.group)
+        for token in (1, 2)
+    ]
     kept = []
     for layers in (1, 2):
-        model = _small(config, layers, device)
+        model = _small(config, layers, device, work.compute)
         model = add_adapter(model, work.lora, 0) if work.lora else model
         if checkpointed:
             checkpoint_layers(model)
-        [batch] = pack(completions, [1.0] * len(completions), micro_batch_tokens=10**6, flat=packs_flat(model))
-        kept.append(_kept(model, batch.to(device)) / batch.input_ids.numel())
+        sizes = []
+        for completions in (groups[0], groups[0] + groups[1]):
+            [batch] = pack(completions, [1.0] * len(completions), micro_batch_tokens=10**6, flat=packs_flat(model))
+            sizes.append((_kept(model, batch.to(device)), batch.input_ids.numel()))
+        (less, few), (more, many) = sizes
+        kept.append((more - less) / (many - few))  # what does not grow with the positions is no activation
     return _Layer(kept[1] - kept[0], max(0.0, 2 * kept[0] - kept[1]))
 
 
-def _small(config: Any, layers: int, device: str) -> Any:
+def _small(config: Any, layers: int, device: str, compute: Compute = "float32") -> Any:
     """The model with so many layers and hardly a vocabulary, all zeros."""
     config = copy.deepcopy(config)
     config.num_hidden_layers, config.vocab_size, config.pad_token_id = layers, 8, None
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    model = prepare(model.to_empty(device=device)).eval()
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=DTYPE)
+    model = compute_in(prepare(model.to_empty(device=device)).eval(), compute)
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.detach().zero_()
     return model

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from reasonwright.chat import ChatFormat, render_completion
 from reasonwright.models.load import load_tokenizer
-from reasonwright.models.settings import LoraSettings
+from reasonwright.models.settings import Compute, LoraSettings
 from reasonwright.recipe import Recipe
 from reasonwright.tasks import is_endless, load_task
 from reasonwright.tasks.base import Split, Task
@@ -43,6 +43,7 @@ class Work:
     reference: bool = False
     updates: int = 1
     """Optimiser steps a step."""
+    compute: Compute = "float32"
 
     @property
     def longest(self) -> int:
@@ -75,7 +76,8 @@ def works_of(recipe: Recipe) -> list[Work]:
     )  # fmt: skip
     kept = min(recipe.distill.rows or 10**9, solved * rejection.cap_per_problem)
     student = _sft("student", recipe, recipe.student, recipe.distill, task, _chat(recipe.student), kept)
-    return [_sft("sft", recipe, recipe.model, recipe.sft, task, chat, None), rl, sampled, student]
+    works = [_sft("sft", recipe, recipe.model, recipe.sft, task, chat, None), rl, sampled, student]
+    return [replace(work, compute=recipe.compute) for work in works]
 
 
 def _sft(

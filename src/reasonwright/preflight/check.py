@@ -106,7 +106,7 @@ def check_policy(
     found = check_data(recipe, start, chat, policy.get_input_embeddings().num_embeddings)
     groups = sample_groups(policy, chat, problems, score, recipe.grpo, step_seed(recipe.seed, "check"))
     figures = sample_figures(groups, chat.stop_ids) | {"sampler_gap": sampler_gap(policy, groups, recipe.grpo)}
-    findings = sample_findings(figures, recipe.grpo)
+    findings = sample_findings(figures, recipe.grpo, recipe.compute)
     if before_sft:
         findings = [replace(f, level="bad") if f.level == "doomed" else f for f in findings]
     if not math.isfinite(figures["sampler_gap"]):

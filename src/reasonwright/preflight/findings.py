@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reasonwright.evaluation.intervals import wilson
+from reasonwright.models.settings import Compute
 from reasonwright.preflight.overlap import N, Overlap
 from reasonwright.training.settings import GRPOSettings
 
@@ -24,10 +25,11 @@ MOSTLY = 0.9
 """Share of right (or wrong) completions that explains why groups are all alike."""
 FORM_MISSING = 0.1
 """Right answers in the wrong form, of all completions: SFT teaches form at a fraction of GRPO's cost."""
-GAP_BAD = 1e-3
-"""Float32 rounding is 1e-6 to 1e-4; more is another computation."""
-GAP_DOOMED = 0.02
-"""0.01 a token over 100 tokens makes a ratio of 1 into 2.7: gradients are then those of another policy."""
+GAP_BAD = {"float32": 1e-3, "bfloat16": 0.01}
+"""Float32 rounding is 1e-6 to 1e-4 at most, bfloat16's 3e-4 to 4e-3 in the mean; more is another computation."""
+GAP_DOOMED = {"float32": 0.02, "bfloat16": 0.05}
+"""0.01 a token over 100 tokens makes a ratio of 1 into 2.7: gradients are then those of another policy. Rounding to
+bfloat16 goes up and down, so that over a completion most of it cancels."""
 
 Level = Literal["good", "bad", "doomed"]
 
@@ -44,9 +46,10 @@ class Finding:
     """What to do, one sentence; "" where the finding is good."""
 
 
-def sample_findings(figures: dict[str, Any], settings: GRPOSettings) -> list[Finding]:
-    """Findings of `sample_figures` with its "sampler_gap"."""
-    return [_truncated(figures, settings), _ends(figures), _signal(figures, settings), _form(figures), _gap(figures)]
+def sample_findings(figures: dict[str, Any], settings: GRPOSettings, compute: Compute = "float32") -> list[Finding]:
+    """Findings of `sample_figures` with its "sampler_gap", of a model that computes in `compute`."""
+    first = [_truncated(figures, settings), _ends(figures), _signal(figures, settings), _form(figures)]
+    return [*first, _gap(figures, compute)]
 
 
 def _truncated(figures: dict[str, Any], settings: GRPOSettings) -> Finding:
@@ -103,13 +106,14 @@ def _form(figures: dict[str, Any]) -> Finding:
     return Finding("form", "good", f"{seen}: what is wrong is wrong for its maths" if lenient < 1 else seen)
 
 
-def _gap(figures: dict[str, Any]) -> Finding:
+def _gap(figures: dict[str, Any], compute: Compute) -> Finding:
     gap = figures["sampler_gap"]
-    seen = f"log-probabilities of sampler and trainer differ by up to {gap:.1g}"
-    if gap <= GAP_BAD:
+    by = f"{gap:.1g} in the mean" if compute == "bfloat16" else f"up to {gap:.1g}"
+    seen = f"log-probabilities of sampler and trainer differ by {by}"
+    if gap <= GAP_BAD[compute]:
         return Finding("sampler = trainer", "good", seen)
     mend = "sampler and trainer compute different models: use float32 and an architecture that tests/sampling covers"
-    return Finding("sampler = trainer", "bad" if gap <= GAP_DOOMED else "doomed", seen, mend)  # NaN is doomed
+    return Finding("sampler = trainer", "bad" if gap <= GAP_DOOMED[compute] else "doomed", seen, mend)  # NaN is doomed
 
 
 def template_finding(faults: Sequence[str]) -> Finding:

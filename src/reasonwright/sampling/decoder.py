@@ -2,9 +2,10 @@
 
 `LlamaDecoder` runs the Llama family with a preallocated cache in which a group's prompt lies once, for all of its
 completions, and what all prompts begin with (worked examples) once for all; `GenericDecoder` runs any
-`AutoModelForCausalLM` through transformers' dynamic cache, more slowly. Axes: R rows (completions on their way), P
-prompts, C tokens that all prompts begin with, S further positions of the longest prompt, T tokens of the longest
-completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
+`AutoModelForCausalLM` through transformers' dynamic cache, more slowly. In bfloat16 (models/precision.py) both cast
+what autocast casts in the trainer, and nothing else, so that they compute what it computes. Axes: R rows (completions
+on their way), P prompts, C tokens that all prompts begin with, S further positions of the longest prompt, T tokens of
+the longest completion, L layers, H key-value heads, Q query heads per key-value head, D head size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from transformers import DynamicCache
 
 from reasonwright.models.attention import is_plain
+from reasonwright.models.precision import autocast, compute_dtype
 
 logger = logging.getLogger("reasonwright")
 _said: set[str] = set()
@@ -77,13 +79,14 @@ class LlamaDecoder:
     def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
         needed, C = (rows, prompts, width, max_tokens), len(common)
         weight, L = self.head.weight, len(self.decoder.layers)
+        self.dtype = weight.dtype
         like = {"dtype": weight.dtype, "device": weight.device}
         if any(need > have for need, have in zip(needed, self.capacity, strict=True)):
             self.capacity = rows, prompts, width, max_tokens
             self.own = torch.zeros(L, 2, rows, self.H, max_tokens, self.D, **like)
             self.prompt = torch.zeros(L, 2, prompts, self.H, width, self.D, **like)
         positions = torch.arange(C + width + max_tokens, device=weight.device).unsqueeze(0)
-        cos, sin = self.decoder.rotary_emb(torch.empty(0, **like), positions)
+        cos, sin = self.decoder.rotary_emb(self.decoder.embed_tokens.weight, positions)  # in the residual stream's type
         self.cos, self.sin = cos[0], sin[0]  # [C + S + T, D]
         self.common = torch.zeros(L, 2, 1, self.H, 0, self.D, **like)
         if C:
@@ -138,9 +141,9 @@ class LlamaDecoder:
                 together = q.transpose(0, 1).reshape(1, self.H, -1, self.D)
                 parts = _attend(together, common[0], common[1], None, scale)
                 a, _ = _join(a, lse, *(y.view(self.H, R, self.Q, -1).transpose(0, 1) for y in parts))
-            x = x + layer.self_attn.o_proj(a.reshape(R, -1))
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
-        return self.head(self.decoder.norm(x))
+            x = x + layer.self_attn.o_proj(a.reshape(R, -1).to(self.dtype))
+            x = x + layer.mlp(layer.post_attention_layernorm(x).to(self.dtype))
+        return self.head(self.decoder.norm(x).to(self.dtype))
 
     def keep(self, order: np.ndarray) -> None:
         self._move(self.own, order, int(self.length.max(initial=0)))
@@ -174,18 +177,18 @@ class LlamaDecoder:
                 q, k, v, mask, is_causal=mask is None, scale=layer.self_attn.scaling, enable_gqa=self.Q > 1
             )
             x = x + layer.self_attn.o_proj(a.transpose(1, 2).reshape(P, S, -1))
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
+            x = x + layer.mlp(layer.post_attention_layernorm(x).to(self.dtype))
         last = x[torch.arange(P, device=x.device), self._tensor(lengths - 1)]
-        return self.head(self.decoder.norm(last))
+        return self.head(self.decoder.norm(last).to(self.dtype))
 
     def _project(self, layer: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Queries [..., H * Q, D], keys and values [..., H, D], rotated to their positions."""
-        attn, h = layer.self_attn, layer.input_layernorm(x)
+        attn, h = layer.self_attn, layer.input_layernorm(x).to(self.dtype)
         shape = (*x.shape[:-1], -1, self.D)
         q, k, v = (project(h).view(shape) for project in (attn.q_proj, attn.k_proj, attn.v_proj))
         if hasattr(attn, "q_norm"):  # Qwen3
             q, k = attn.q_norm(q), attn.k_norm(k)
-        q, k = _rotate(torch.cat((q, k), dim=-2), cos, sin).split((self.H * self.Q, self.H), dim=-2)
+        q, k = _rotate(torch.cat((q, k), dim=-2), cos, sin).to(self.dtype).split((self.H * self.Q, self.H), dim=-2)
         return q.contiguous(), k, v
 
     def _members(self) -> None:
@@ -238,13 +241,23 @@ def _attend(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which parts can be put together."""
-    scores = torch.matmul(q * scale, k.transpose(-1, -2)).float()
+    rounds = q.dtype == torch.bfloat16  # where the scale comes last, as in the trainer's kernels
+    scores = (
+        _product(q, k.transpose(-1, -2)) * scale if rounds else torch.matmul(q * scale, k.transpose(-1, -2)).float()
+    )
     if mask is not None:
         scores = scores + mask
     most = scores.amax(-1, keepdim=True)
     weights = (scores - most).exp_()
     total = weights.sum(-1, keepdim=True)
-    return torch.matmul(weights.to(v.dtype), v) / total.to(v.dtype), (most + total.log()).to(v.dtype)
+    return _product(weights.to(v.dtype), v) / total, most + total.log()
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a @ b in float32, not rounded to bfloat16 in between where that is what they are."""
+    if a.dtype == torch.bfloat16 and a.is_cuda:
+        return torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out_dtype=torch.float32).unflatten(0, a.shape[:2])
+    return torch.matmul(a.float(), b.float())
 
 
 def _join(a: torch.Tensor, lse_a: torch.Tensor, b: torch.Tensor, lse_b: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -256,6 +269,15 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
     """Rotary position embedding of [..., heads, D] (Su et al., arXiv:2104.09864)."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+class _Cache(DynamicCache):
+    """Holds keys and values in the type that attention takes them in: autocast leaves rotated keys float32."""
+
+    dtype: torch.dtype
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return super().update(key_states.to(self.dtype), value_states.to(self.dtype), *args, **kwargs)
 
 
 class GenericDecoder:
@@ -272,7 +294,8 @@ class GenericDecoder:
         self.free_prompts = 0
         self.mask = torch.tensor([[0] * (S - len(p)) + [1] * len(p) for p in prompts], device=device)
         ids = torch.tensor([[0] * (S - len(p)) + list(p) for p in prompts], device=device)
-        self.cache = DynamicCache(config=self.model.config)
+        self.cache = _Cache(config=self.model.config)
+        self.cache.dtype = compute_dtype(self.model)
         logits = self._forward(ids, (self.mask.cumsum(1) - 1).clamp(min=0))
         owner = np.repeat(np.arange(len(prompts)), counts)
         self.keep(owner)
@@ -289,12 +312,13 @@ class GenericDecoder:
         self.free_prompts = 0 if len(rows) else self.prompts
 
     def _forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
-        out = self.model(
-            input_ids=input_ids,
-            attention_mask=self.mask,
-            position_ids=position_ids,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        with autocast(self.model):
+            out = self.model(
+                input_ids=input_ids,
+                attention_mask=self.mask,
+                position_ids=position_ids,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         return out.logits[:, -1]

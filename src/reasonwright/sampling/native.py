@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from reasonwright.chat import ChatFormat
+from reasonwright.models.precision import ComputeWeights, compute_dtype
 from reasonwright.sampling.base import SampleRequest, SamplingParams
 from reasonwright.sampling.decoder import LlamaDecoder, fill_holes, make_decoder
 from reasonwright.types import Completion
@@ -36,11 +37,13 @@ Job = tuple[int, int]
 
 
 class NativeSampler:
-    """A `Sampler` on a Hugging Face model that is also being trained. The cache is kept between calls."""
+    """A `Sampler` on a Hugging Face model that is also being trained. The cache is kept between calls, and so is the
+    place of the weights' copies where the model computes in another type than theirs."""
 
     def __init__(self, model: Any, chat: ChatFormat, max_rows: int = MAX_ROWS):
         self.model, self.chat, self.max_rows = model, chat, max_rows
         self.decoder = make_decoder(model)
+        self.weights = ComputeWeights(model)
 
     @torch.inference_mode()
     def sample(
@@ -58,7 +61,8 @@ class NativeSampler:
         was_training = self.model.training
         self.model.eval()
         try:
-            done = self._run(jobs, requests, params, on_done, on_token) if jobs else {}
+            with self.weights.in_place():
+                done = self._run(jobs, requests, params, on_done, on_token) if jobs else {}
         finally:
             self.model.train(was_training)
         return [[done[i, j] for j in range(params.n)] for i in range(len(requests))]
@@ -126,7 +130,8 @@ class NativeSampler:
         most, shares = min(self.max_rows, len(jobs)), isinstance(self.decoder, LlamaDecoder)
         common = common_start([request.prompt_ids for request in requests]) if shares else ()
         width = max(len(request.prompt_ids) for request in requests) - len(common)
-        rows, prompts, _ = cache_room(self.model.config, self.model.dtype, most, params.n, width, tokens, shares)
+        dtype = compute_dtype(self.model)
+        rows, prompts, _ = cache_room(self.model.config, dtype, most, params.n, width, tokens, shares)
         self.decoder.reserve(rows, prompts, width, tokens, common)
         return rows
 
