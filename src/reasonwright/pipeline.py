@@ -83,7 +83,8 @@ class Pipeline:
         if all_stages:
             check_fits(works_of(recipe), self.device, free_memory(self.device))
         if all_stages and not stage_done(self.folder / "sft"):
-            found = check_data(recipe, recipe.model, ChatFormat(load_tokenizer(recipe.model)))
+            tokenizer = load_tokenizer(recipe.model, trust_remote_code=recipe.trust_remote_code)
+            found = check_data(recipe, recipe.model, ChatFormat(tokenizer))
             found.say_bad()
             found.refuse(self.force)
 

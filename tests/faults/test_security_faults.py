@@ -15,9 +15,12 @@ import pytest
 
 import toy_tokenizers
 from commands import arguments, command
+from places import ROOT
 from reasonwright.chat import ChatFormat
 from reasonwright.cli import main
 from reasonwright.models.load import load_model, load_tokenizer, save_model
+from reasonwright.planner.memory import check_fits
+from reasonwright.planner.stages import works_of
 from reasonwright.recipe import load_recipe
 from reasonwright.types import UserError
 from toy_models import toy_model
@@ -97,6 +100,20 @@ def test_code_of_a_model_runs_only_where_the_recipe_says_so(
     assert not trace.exists()
     model = load_model(str(with_code), trust_remote_code=True)
     assert type(model).__name__ == "OwnModel"
+    assert trace.exists()
+
+
+def test_what_a_run_will_need_is_counted_with_code_only_where_the_recipe_says_so(
+    with_code: Path, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked instead of refusing"))
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", list(sys.path))
+    file, model = ROOT / "recipes" / "demo.yaml", ["--model", str(with_code)]
+    with pytest.raises(UserError, match="trust_remote_code: true"):
+        check_fits(works_of(load_recipe(file, model)), "cpu", 2**40)
+    assert not trace.exists()
+    check_fits(works_of(load_recipe(file, [*model, "--trust_remote_code", "true"])), "cpu", 2**40)
     assert trace.exists()
 
 

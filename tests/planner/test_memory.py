@@ -18,12 +18,13 @@ from reasonwright.cli import main
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.attention import packs_flat, prepare
 from reasonwright.models.layers import checkpoint_layers
+from reasonwright.models.load import load_config
 from reasonwright.models.lora import add_adapter
 from reasonwright.models.precision import ComputeWeights, compute_in
 from reasonwright.models.settings import Compute, LoraSettings
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.command import Speed, seconds_of
-from reasonwright.planner.memory import _kept, _layer, _small, check_fits, config_of, fitting_micro_batch, memory, peak
+from reasonwright.planner.memory import _kept, _layer, _small, check_fits, fitting_micro_batch, memory, peak
 from reasonwright.planner.stages import Work, works_of
 from reasonwright.recipe import load_recipe
 from reasonwright.sampling import SampleRequest, SamplingParams
@@ -80,7 +81,7 @@ def test_what_bfloat16_takes_and_saves(kind: str):
     }
     assert half["cache"] == full["cache"] / 2
     assert 0.4 * full["activations"] < half["activations"] < 0.9 * full["activations"]
-    model = _small(config, 2, "cpu", "bfloat16")
+    model = _small(replace(WORK, compute="bfloat16"), config, 2, "cpu")
     sizes = []
     for n in (1, 3):
         sequences = [TokenSequence([token] * 9, [1] * 24) for token in range(1, n + 1)]
@@ -108,7 +109,7 @@ def test_a_layer_more_keeps_a_layer_more(kind: str, checkpointed: bool):
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types * 3
     layer = _layer(WORK, config, "cpu", checkpointed)
-    model = _small(config, 5, "cpu")
+    model = _small(WORK, config, 5, "cpu")
     if checkpointed:
         checkpoint_layers(model)
     sequences = [TokenSequence([1] * 9, [1] * 24)] * 2
@@ -132,7 +133,7 @@ def test_the_micro_batch_that_it_names_fits_and_is_the_largest():
 def test_what_cannot_fit_is_refused_with_the_mend():
     works = works_of(load_recipe(SMOKE))
     assert [work.stage for work in works] == ["sft", "grpo", "rejection", "student"]
-    config = config_of(works[1].model)
+    config = load_config(works[1].model)
     needed = peak(memory(works[1], config, "cpu"))
     check_fits(works[1:2], "cpu", needed)
     with pytest.raises(UserError, match=r"stage grpo needs about .* set grpo.optim.micro_batch_tokens to \d+"):

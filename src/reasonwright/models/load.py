@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from reasonwright.models.attention import prepare
 from reasonwright.models.lora import has_adapter, load_adapter, restore_adapter
@@ -20,7 +20,7 @@ from reasonwright.models.resolve import ADAPTER, CONFIG, EMBEDDED, base_of, reso
 from reasonwright.models.settings import Compute
 from reasonwright.types import UserError
 
-__all__ = ["EMBEDDED", "load_model", "load_tokenizer", "resolve_model", "restore_weights", "save_model"]
+__all__ = ["EMBEDDED", "load_config", "load_model", "load_tokenizer", "resolve_model", "restore_weights", "save_model"]
 
 
 @contextlib.contextmanager
@@ -43,6 +43,15 @@ def load_tokenizer(spec: str, *, trust_remote_code: bool = False) -> PreTrainedT
     if not tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys():  # what transformers makes of no files
         raise UserError(f"the tokenizer of {spec!r} cannot be loaded: there is no vocabulary")
     return tokenizer
+
+
+def load_config(spec: str, *, trust_remote_code: bool = False) -> Any:
+    """A model's config without its weights (of a PEFT folder, its base's), see `load_model`."""
+    source = resolve_model(spec)
+    if base := base_of(Path(source)):
+        return load_config(base, trust_remote_code=trust_remote_code)
+    with _quiet(), _as_user_error(spec, "config"):
+        return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
 
 
 def load_model(

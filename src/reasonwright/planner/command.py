@@ -13,11 +13,11 @@ from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.display import console
 from reasonwright.models.attention import packs_flat
 from reasonwright.models.device import pick_device
-from reasonwright.models.load import load_model, load_tokenizer
+from reasonwright.models.load import load_config, load_model, load_tokenizer
 from reasonwright.models.lora import add_adapter
 from reasonwright.models.precision import compute_dtype
 from reasonwright.objectives.sft_loss import sft_loss
-from reasonwright.planner.memory import config_of, fitting_micro_batch, free_memory, gib, memory, peak
+from reasonwright.planner.memory import fitting_micro_batch, free_memory, gib, memory, peak
 from reasonwright.planner.stages import Work, works_of
 from reasonwright.recipe import Recipe
 from reasonwright.sampling import SampleRequest, SamplingParams
@@ -57,7 +57,7 @@ def plan(recipe: Recipe) -> None:
     most: dict[str, tuple[float, str]] = {}
     say(f"{recipe.name}: {gib(free)} free here ({device}).")
     for work in works_of(recipe):
-        config = config_of(work.model)
+        config = load_config(work.model, trust_remote_code=work.trust)
         parts = memory(work, config, device)
         fits = peak(parts) <= free
         say(f"\n{work.stage}: {gib(peak(parts))} at its peak{'' if fits else ', WHICH DOES NOT FIT'}")
@@ -107,8 +107,8 @@ def seconds_of(work: Work, speed: Speed) -> dict[str, float]:
 
 def measure(work: Work, device: str) -> Speed:
     """A few tokens of a full batch of rows, and three optimiser steps on one or two small micro-batches."""
-    model = load_model(work.model, device=device, compute=work.compute)
-    chat = ChatFormat(load_tokenizer(work.model))
+    model = load_model(work.model, device=device, compute=work.compute, trust_remote_code=work.trust)
+    chat = ChatFormat(load_tokenizer(work.model, trust_remote_code=work.trust))
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
     most, longest = min(MAX_ROWS, work.sequences), work.completion + 1

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.attention import FAMILIES, packs_flat, prepare
 from reasonwright.models.forward import batch_logprobs
 from reasonwright.models.layers import checkpoint_layers
+from reasonwright.models.load import load_config
 from reasonwright.models.lora import add_adapter
 from reasonwright.models.precision import ComputeWeights, compute_dtype, compute_in
-from reasonwright.models.resolve import base_of, resolve_model
-from reasonwright.models.settings import Compute
 from reasonwright.objectives.logprobs import CHUNK_ELEMENTS
 from reasonwright.planner.stages import Work
 from reasonwright.sampling.decoder import LlamaDecoder, make_decoder
@@ -43,12 +42,6 @@ Parts = dict[str, int]
 """Bytes by what they are for."""
 
 
-def config_of(spec: str) -> Any:
-    """A model's config, without its weights."""
-    source = resolve_model(spec)
-    return config_of(base) if (base := base_of(Path(source))) else AutoConfig.from_pretrained(source)
-
-
 def peak(parts: Parts) -> int:
     """Sampling and training come one after the other; all else is there all the time."""
     training = ("activations", "casts", "logits", "fragments")
@@ -59,7 +52,9 @@ def peak(parts: Parts) -> int:
 def memory(work: Work, config: Any, device: str, positions: int | None = None) -> Parts:
     """What a stage holds, with micro-batches of so many positions instead of the recipe's."""
     with torch.device("meta"):
-        model = compute_in(AutoModelForCausalLM.from_config(config, dtype=DTYPE), work.compute)
+        model = compute_in(
+            AutoModelForCausalLM.from_config(config, dtype=DTYPE, trust_remote_code=work.trust), work.compute
+        )
         head = model.get_output_embeddings()
         whole = sum(p.numel() for p in model.parameters())
         if work.lora and work.optim:
@@ -87,7 +82,7 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
             parts["fragments"] = int(FRAGMENTS * (parts["activations"] + parts["logits"]))
     if work.samples:
         most = min(MAX_ROWS, work.sequences)
-        shares = isinstance(make_decoder(_small(config, 1, device)), LlamaDecoder)
+        shares = isinstance(make_decoder(_small(work, config, 1, device)), LlamaDecoder)
         dtype = compute_dtype(model)
         rows, _, cache = cache_room(config, dtype, most, work.group, work.prompt, work.completion + 1, shares)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
@@ -110,7 +105,7 @@ def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
     ]
     kept = []
     for layers in (1, 2):
-        model = _small(config, layers, device, work.compute)
+        model = _small(work, config, layers, device)
         model = add_adapter(model, work.lora, 0) if work.lora else model
         if checkpointed:
             checkpoint_layers(model)
@@ -123,15 +118,17 @@ def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
     return _Layer(kept[1] - kept[0], max(0.0, 2 * kept[0] - kept[1]))
 
 
-def _small(config: Any, layers: int, device: str, compute: Compute = "float32") -> Any:
+def _small(work: Work, config: Any, layers: int, device: str) -> Any:
     """The model with so many layers and hardly a vocabulary, all zeros."""
     config = copy.deepcopy(config)
     config.num_hidden_layers, config.vocab_size, config.pad_token_id = layers, 8, None
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=DTYPE)
-    model = compute_in(prepare(model.to_empty(device=device)).eval(), compute)
+        model = AutoModelForCausalLM.from_config(
+            config, attn_implementation="sdpa", dtype=DTYPE, trust_remote_code=work.trust
+        )
+    model = compute_in(prepare(model.to_empty(device=device)).eval(), work.compute)
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.detach().zero_()
     return model
@@ -186,7 +183,7 @@ def _lines(path: str) -> list[str]:
 def check_fits(works: list[Work], device: str, free: int) -> None:
     """Raises UserError, naming the largest part and the mend, where a stage cannot fit in `free` bytes."""
     for work in works:
-        config = config_of(work.model)
+        config = load_config(work.model, trust_remote_code=work.trust)
         parts = memory(work, config, device)
         if peak(parts) <= free:
             continue

@@ -44,6 +44,8 @@ class Work:
     updates: int = 1
     """Optimiser steps a step."""
     compute: Compute = "float32"
+    trust: bool = False
+    """Whether Python code from the model's folder is run."""
 
     @property
     def longest(self) -> int:
@@ -58,7 +60,7 @@ class Work:
 
 def works_of(recipe: Recipe) -> list[Work]:
     """The stages that train or sample, in order. Raises UserError where task or tokenizer cannot be loaded."""
-    task, chat = load_task(recipe.task, skip_bad_rows=recipe.skip_bad_rows), _chat(recipe.model)
+    task, chat = load_task(recipe.task, skip_bad_rows=recipe.skip_bad_rows), _chat(recipe.model, recipe)
     grpo, rejection = recipe.grpo, recipe.rejection
     prompts = [len(chat.prompt(p.question).ids) for p in _few(task, recipe, "rl", grpo.problems)]
     prompt, sequences = max(prompts), grpo.problems_per_step * grpo.group_size
@@ -75,9 +77,9 @@ def works_of(recipe: Recipe) -> list[Work]:
         rejection.solutions_per_problem,
     )  # fmt: skip
     kept = min(recipe.distill.rows or 10**9, solved * rejection.cap_per_problem)
-    student = _sft("student", recipe, recipe.student, recipe.distill, task, _chat(recipe.student), kept)
+    student = _sft("student", recipe, recipe.student, recipe.distill, task, _chat(recipe.student, recipe), kept)
     works = [_sft("sft", recipe, recipe.model, recipe.sft, task, chat, None), rl, sampled, student]
-    return [replace(work, compute=recipe.compute) for work in works]
+    return [replace(work, compute=recipe.compute, trust=recipe.trust_remote_code) for work in works]
 
 
 def _sft(
@@ -103,8 +105,8 @@ def _text(solution: str | None, answer: str) -> str:
     return render_completion(solution or "", answer)
 
 
-def _chat(model: str) -> ChatFormat:
-    return ChatFormat(load_tokenizer(model))
+def _chat(model: str, recipe: Recipe) -> ChatFormat:
+    return ChatFormat(load_tokenizer(model, trust_remote_code=recipe.trust_remote_code))
 
 
 def _few(task: Task, recipe: Recipe, split: Split, count: int | None) -> Sequence:
