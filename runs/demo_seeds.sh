@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The README's tables: the demo with three seeds, one after the other, and its controls. Writes results/demo.json.
-# About 20 minutes a seed on 2 cores. Can be stopped and started again.
+# About 13 minutes a seed on 2 cores. Can be stopped and started again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rw=.venv/bin/reasonwright
