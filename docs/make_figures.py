@@ -189,7 +189,7 @@ def results_page(run: Path, stages: list[Stage], behaviours: dict[str, Any]) -> 
         "",
         "## Time",
         "",
-        "Wall time, other programs running on the same cores: "
+        "Wall time on two cores, nearly alone: "
         + ", ".join(f"{name} {duration(seconds)}" for name, seconds in spent.items())
         + ".",
         "",
