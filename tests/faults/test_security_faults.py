@@ -72,8 +72,10 @@ def test_a_pickle_is_never_opened(folder: Path, trace: Path, name: str, beside: 
 
 
 @pytest.fixture
-def with_code(folder: Path, trace: Path) -> Path:
+def with_code(folder: Path, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model whose architecture is in its folder, and leaves a trace when it is imported."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", list(sys.path))
     (folder / "own_model.py").write_text(
         f"open({str(trace)!r}, 'w').close()\n"
         "from transformers import Qwen3Config, Qwen3ForCausalLM\n"
@@ -88,12 +90,13 @@ def with_code(folder: Path, trace: Path) -> Path:
     return folder
 
 
-def test_code_of_a_model_runs_only_where_the_recipe_says_so(
-    with_code: Path, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked instead of refusing"))
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("sys.path", list(sys.path))
+
+
+@pytest.mark.usefixtures("asked_nothing")
+def test_code_of_a_model_runs_only_where_the_recipe_says_so(with_code: Path, trace: Path) -> None:
     with pytest.raises(UserError, match=r"custom code.*`trust_remote_code: true`") as caught:
         load_model(str(with_code))
     assert "\n" not in str(caught.value)
@@ -103,12 +106,8 @@ def test_code_of_a_model_runs_only_where_the_recipe_says_so(
     assert trace.exists()
 
 
-def test_what_a_run_will_need_is_counted_with_code_only_where_the_recipe_says_so(
-    with_code: Path, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked instead of refusing"))
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("sys.path", list(sys.path))
+@pytest.mark.usefixtures("asked_nothing")
+def test_what_a_run_will_need_is_counted_with_code_only_where_the_recipe_says_so(with_code: Path, trace: Path) -> None:
     file, model = ROOT / "recipes" / "demo.yaml", ["--model", str(with_code)]
     with pytest.raises(UserError, match="trust_remote_code: true"):
         check_fits(works_of(load_recipe(file, model)), "cpu", 2**40)
@@ -140,8 +139,6 @@ def test_commands_run_code_of_a_model_only_with_their_flag(
     (with_code / "tokenizer_config.json").write_text(
         json.dumps(config | {"tokenizer_class": "OwnTokenizer", "auto_map": auto_map})
     )
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr("sys.stdin", io.StringIO("What is 2 + 3?\n"))
     line = [*line, str(with_code), "--max-tokens", "4", "--device", "cpu"]
     with pytest.raises(SystemExit) as caught:
