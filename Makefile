@@ -26,6 +26,7 @@ docs: .venv/.docs
 
 bench: .venv/.bench
 	$(BIN)/python benchmarks/bench.py small demo
+	$(BIN)/python benchmarks/bench.py small demo --beta 0 --compute bfloat16
 
 bench-large: .venv/.bench
 	$(BIN)/python benchmarks/bench.py 0.5B --rounds 2 --steps 4 --beta 0

@@ -16,4 +16,5 @@ def side_arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--beta", type=float, default=0.0)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32")
     return parser.parse_args()

@@ -2,7 +2,7 @@
 
 The two sides alternate, one process at a time, on the same model folder, prompts, group size and lengths. Ratios of
 one run are what to compare: seconds move with the machine. Beside them stand two limits measured in the same run, the
-time that the step's float32 products take at the speed of one product of the model's shape, and the time to read the
+time that the step's products take at the speed of one product of the model's shape, and the time to read the
 weights once a generated token.
 """
 
@@ -34,18 +34,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times that the two sides alternate")
     parser.add_argument("--steps", type=int, default=3, help="steps a process, the first of them to warm up")
     parser.add_argument("--beta", type=float, nargs="*", default=[0.0, 0.04], help="KL weights to measure with")
+    parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32", help="of both sides")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "bench-cpu.json")
     args = parser.parse_args()
     saved = json.loads(args.out.read_text()) if args.out.exists() else {}
     for name in args.shapes:
         for beta in args.beta:
-            result = compare(SHAPES[name], beta, args.rounds, args.steps)
-            saved[f"{name}, KL {'on' if beta else 'off'}"] = result
-            show(name, beta, result)
+            result = compare(SHAPES[name], beta, args.compute, args.rounds, args.steps)
+            title = f"{name}, KL {'on' if beta else 'off'}, {args.compute}"
+            saved[title] = result
+            show(title, result)
             args.out.write_text(json.dumps(saved, indent=1) + "\n")
 
 
-def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any]:
+def compare(shape: Shape, beta: float, compute: str, rounds: int, steps: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         model, prompts = Path(folder) / "model", Path(folder) / "prompts.jsonl"
         parameters = write_model(shape, model)
@@ -53,6 +55,7 @@ def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any
         command = [
             "--model", model, "--prompts", prompts, "--num-prompts", shape.problems, "--group-size", shape.group_size,
             "--new-tokens", shape.new_tokens, "--steps", steps, "--beta", beta, "--threads", shape.threads,
+            "--compute", compute,
         ]  # fmt: skip
         runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
         for _ in range(rounds):
@@ -64,7 +67,8 @@ def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any
                     sys.exit(line.stderr)
                 runs[side].append(json.loads(line.stdout.splitlines()[-1]))
         config = json.loads((model / "config.json").read_text())
-        flops, bandwidth = limits(shape, config["hidden_size"], config["intermediate_size"])
+        dtype = getattr(torch, compute)
+        flops, bandwidth = limits(shape, config["hidden_size"], config["intermediate_size"], dtype)
     completions = shape.problems * shape.group_size
     new, read = completions * shape.new_tokens, shape.problems * prompt_length
     result: dict[str, Any] = {
@@ -79,7 +83,7 @@ def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any
             "GB/s": round(bandwidth / 1e9, 1),
             # reading, writing and (times three, and once more for the reference) learning, attention left out
             "arithmetic_s": round(2 * parameters * (read + new) * (4 + (beta > 0)) / flops, 2),
-            "weights_s": round(4 * parameters * shape.new_tokens / bandwidth, 2),
+            "weights_s": round(dtype.itemsize * parameters * shape.new_tokens / bandwidth, 2),
         },
     }
     for side, each in runs.items():
@@ -104,9 +108,8 @@ def compare(shape: Shape, beta: float, rounds: int, steps: int) -> dict[str, Any
     return result
 
 
-def show(name: str, beta: float, r: dict[str, Any]) -> None:
-    kl = "on" if beta else "off"
-    print(f"\n{name} ({r['parameters']:,} parameters), KL {kl}, {r['work']}, {r['threads']} thread(s)")
+def show(title: str, r: dict[str, Any]) -> None:
+    print(f"\n{title}: {r['parameters']:,} parameters, {r['work']}, {r['threads']} thread(s)")
     print("| | step s | sampling s | sampled tokens/s | trained tokens/s | peak MiB |\n|---|---|---|---|---|---|")
     for side in SIDES:
         f = r[side]

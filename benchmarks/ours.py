@@ -29,7 +29,7 @@ from reasonwright.types import Completion, Problem, Reward, Verdict
 def main() -> None:
     args = side_arguments(__doc__)
     torch.set_num_threads(args.threads)
-    model, chat = load_model(args.model), ChatFormat(load_tokenizer(args.model))
+    model, chat = load_model(args.model, compute=args.compute), ChatFormat(load_tokenizer(args.model))
     chat.stop_ids = frozenset()  # every completion has the full length
     rows = [json.loads(line)["prompt"] for line in args.prompts.read_text().splitlines()]
     problems = [Problem(str(i), text, "0") for i, text in enumerate(rows)]

@@ -69,10 +69,10 @@ def write_prompts(count: int, file: Path) -> float:
     return sum(map(len, prompts)) / count
 
 
-def limits(shape: Shape, hidden: int, inner: int) -> tuple[float, float]:
-    """(FLOP/s of float32 products of the model's own shape, bytes/s read from memory), with the shape's threads."""
+def limits(shape: Shape, hidden: int, inner: int, dtype: torch.dtype) -> tuple[float, float]:
+    """(FLOP/s of products of the model's own shape, bytes/s read from memory), with the shape's threads."""
     torch.set_num_threads(shape.threads)
-    x, w = torch.randn(2048, hidden), torch.randn(inner, hidden)
+    x, w = torch.randn(2048, hidden, dtype=dtype), torch.randn(inner, hidden, dtype=dtype)
     memory = torch.zeros(2**28)
     flops = 2 * x.shape[0] * w.numel() / _best(lambda: torch.nn.functional.linear(x, w))
     return flops, memory.nbytes / _best(memory.sum)

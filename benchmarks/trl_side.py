@@ -1,6 +1,6 @@
 """TRL's side: GRPO steps of its GRPOTrainer on the same model folder, prompts and lengths, one JSON line.
 
-Batch, group and length as ours; temperature 1, no gradient checkpointing, float32, its own defaults otherwise.
+Batch, group and length as ours; temperature 1, no gradient checkpointing, float32 weights, its own defaults otherwise.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
             beta=args.beta,
             learning_rate=1e-6,
             use_cpu=True,
-            bf16=False,
+            bf16=args.compute == "bfloat16",
             gradient_checkpointing=False,
             save_strategy="no",
             report_to=[],

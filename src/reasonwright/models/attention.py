@@ -17,6 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from reasonwright.models.precision import attention_dtype
 from reasonwright.types import Segment
 
 NAME = "reasonwright_segments"
@@ -164,7 +165,8 @@ def segment_attention(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
     H, K, D = query.shape[1], key.shape[1], query.shape[3]
-    query, key = query.to(value.dtype), key.to(value.dtype)  # under autocast, rotating them made them float32
+    given, dtype = value.dtype, attention_dtype(value.dtype, value.device.type)
+    query, key, value = (x.to(dtype) for x in (query, key, value))  # of which autocast gives two in float32
     rows = [x.squeeze(0).transpose(0, 1).flatten(1) for x in (query, key, value)]  # [N, heads * D]
     q, k, v = (_Take.apply(x, segments.spread, segments.gather, None) for x in rows)
     outputs = []
@@ -174,12 +176,13 @@ def segment_attention(
         q_, k_, v_ = (x.view(shape).transpose(1, 2) for x in (q_, k_, v_))  # [R, heads, C, D]
         if block.prefix is not None:
             k_, v_ = (torch.cat((_prefixes(x, block, K), own), dim=2) for x, own in ((rows[1], k_), (rows[2], v_)))
-        out = F.scaled_dot_product_attention(
-            q_, k_, v_, block.mask, is_causal=block.mask is None, scale=scaling, enable_gqa=H != K
-        )
+        with torch.autocast(value.device.type, enabled=False):
+            out = F.scaled_dot_product_attention(
+                q_, k_, v_, block.mask, is_causal=block.mask is None, scale=scaling, enable_gqa=H != K
+            )
         outputs.append(out.transpose(1, 2).reshape(-1, H * D))
     out = _Take.apply(torch.cat(outputs), segments.gather, segments.spread, segments.filled)
-    return out.view(1, -1, H, D), None
+    return out.view(1, -1, H, D).to(given), None
 
 
 def _prefixes(x: torch.Tensor, block: Block, heads: int) -> torch.Tensor:

@@ -32,6 +32,12 @@ def compute_dtype(model: Any) -> torch.dtype:
     return getattr(model, "compute_dtype", model.dtype)
 
 
+def attention_dtype(given: torch.dtype, device: str) -> torch.dtype:
+    """That in which our attention computes what linear layers gave in another: float32 on a CPU, whose bfloat16 kernel
+    takes three times as long for the gradient (LOG.md)."""
+    return torch.promote_types(given, torch.float32) if device == "cpu" else given
+
+
 def autocast(model: Any) -> contextlib.AbstractContextManager[Any]:
     """For as long as the context lasts, the model's forward pass is in its type; one in its weights' is left alone."""
     dtype = compute_dtype(model)

@@ -15,12 +15,12 @@ from reasonwright.models.attention import packs_flat
 from reasonwright.models.device import pick_device
 from reasonwright.models.load import load_config, load_model, load_tokenizer
 from reasonwright.models.lora import add_adapter
-from reasonwright.models.precision import compute_dtype
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.memory import fitting_micro_batch, free_memory, gib, memory, peak
 from reasonwright.planner.stages import Work, works_of
 from reasonwright.recipe import Recipe
 from reasonwright.sampling import SampleRequest, SamplingParams
+from reasonwright.sampling.decoder import make_decoder
 from reasonwright.sampling.native import MAX_ROWS, NativeSampler, cache_room
 from reasonwright.training.policy import Policy
 
@@ -112,7 +112,9 @@ def measure(work: Work, device: str) -> Speed:
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
     most, longest = min(MAX_ROWS, work.sequences), work.completion + 1
-    rows, _, _ = cache_room(model.config, compute_dtype(model), most, work.group, work.prompt, longest, shares=True)
+    decoder = make_decoder(model)
+    dtype, shares = decoder.cache_dtype, decoder.shares_prompts
+    rows, _, _ = cache_room(model.config, dtype, most, work.group, work.prompt, longest, shares)
     if work.samples:
         prompts, token = _sampling(model, chat, work, rows)
     if work.optim:

@@ -24,7 +24,7 @@ from reasonwright.models.lora import add_adapter
 from reasonwright.models.precision import ComputeWeights, compute_dtype, compute_in
 from reasonwright.objectives.logprobs import CHUNK_ELEMENTS
 from reasonwright.planner.stages import Work
-from reasonwright.sampling.decoder import LlamaDecoder, make_decoder
+from reasonwright.sampling.decoder import make_decoder
 from reasonwright.sampling.native import MAX_ROWS, cache_room
 from reasonwright.types import UserError
 
@@ -82,8 +82,8 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
             parts["fragments"] = int(FRAGMENTS * (parts["activations"] + parts["logits"]))
     if work.samples:
         most = min(MAX_ROWS, work.sequences)
-        shares = isinstance(make_decoder(_small(work, config, 1, device)), LlamaDecoder)
-        dtype = compute_dtype(model)
+        decoder = make_decoder(_small(work, config, 1, device))
+        dtype, shares = decoder.cache_dtype, decoder.shares_prompts
         rows, _, cache = cache_room(config, dtype, most, work.group, work.prompt, work.completion + 1, shares)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
         if copies:

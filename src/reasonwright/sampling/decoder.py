@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from transformers import DynamicCache
 
 from reasonwright.models.attention import is_plain
-from reasonwright.models.precision import autocast, compute_dtype
+from reasonwright.models.precision import attention_dtype, autocast, compute_dtype
 
 logger = logging.getLogger("reasonwright")
 _said: set[str] = set()
@@ -29,6 +29,11 @@ PREFILL_TOKENS = 8192
 
 
 class Decoder(Protocol):
+    cache_dtype: torch.dtype
+    """Of the keys and values."""
+    shares_prompts: bool
+    """A prompt lies in the cache once for all rows that continue it."""
+
     @property
     def free_prompts(self) -> int:
         """How many prompts may be added now; none while rows are on their way that others must not join."""
@@ -67,6 +72,8 @@ def make_decoder(model: Any) -> Decoder:
 class LlamaDecoder:
     """Llama, Qwen2, Qwen3 and Mistral without a window."""
 
+    shares_prompts = True
+
     def __init__(self, model: Any):
         self.decoder = model.get_decoder()
         self.head = model.get_output_embeddings()
@@ -74,13 +81,14 @@ class LlamaDecoder:
         self.D = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self.H = config.num_key_value_heads
         self.Q = config.num_attention_heads // config.num_key_value_heads
+        self.dtype = compute_dtype(model)
+        self.cache_dtype = attention_dtype(self.dtype, model.device.type)
         self.capacity = (0, 0, 0, 0)
 
     def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
         needed, C = (rows, prompts, width, max_tokens), len(common)
         weight, L = self.head.weight, len(self.decoder.layers)
-        self.dtype = weight.dtype
-        like = {"dtype": weight.dtype, "device": weight.device}
+        like = {"dtype": self.cache_dtype, "device": weight.device}
         if any(need > have for need, have in zip(needed, self.capacity, strict=True)):
             self.capacity = rows, prompts, width, max_tokens
             self.own = torch.zeros(L, 2, rows, self.H, max_tokens, self.D, **like)
@@ -88,6 +96,7 @@ class LlamaDecoder:
         positions = torch.arange(C + width + max_tokens, device=weight.device).unsqueeze(0)
         cos, sin = self.decoder.rotary_emb(self.decoder.embed_tokens.weight, positions)  # in the residual stream's type
         self.cos, self.sin = cos[0], sin[0]  # [C + S + T, D]
+        self.sin[:, : self.D // 2] *= -1  # as `_rotate` takes it
         self.common = torch.zeros(L, 2, 1, self.H, 0, self.D, **like)
         if C:
             keys_and_values = torch.zeros(L, 2, 1, self.H, C, self.D, **like)
@@ -117,31 +126,32 @@ class LlamaDecoder:
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         R, P, C = len(self.owner), len(self.prompt_length), self.common.shape[-2]
-        slot = self._tensor(self.length)
+        heads = np.arange(R * self.H).reshape(R, self.H)
+        slots = self._tensor((heads * self.own.shape[-2] + self.length[:, None]).reshape(-1))
         self.length = self.length + 1
-        T, S = int(self.length.max()), int(self.prompt_length.max())
-        own_mask = self._mask(self.length, T)
-        prompt_mask = self._mask(self.prompt_length, S)
+        S, T = int(self.prompt_length.max()), int(self.length.max())
+        mask = self._mask(S, T)
         position = self._tensor(C + self.prompt_length[self.owner] + self.length - 1)
         cos, sin = self.cos[position].unsqueeze(1), self.sin[position].unsqueeze(1)  # [R, 1, D]
-        rows = torch.arange(R, device=tokens.device)
         x = self.decoder.embed_tokens(tokens)
         for layer, own, prompt, common in zip(self.decoder.layers, self.own, self.prompt, self.common, strict=True):
             q, k, v = self._project(layer, x, cos, sin)
-            own[0, rows, :, slot], own[1, rows, :, slot] = k, v
-            q = q.view(R, self.H, self.Q, self.D)
-            scale = layer.self_attn.scaling
-            recent = _attend(q, own[0, :R, :, :T], own[1, :R, :, :T], own_mask, scale)
-            # a prompt's keys are read once, for the queries of all rows that continue it
-            together = F.embedding(self.members, q.view(R, -1)).view(P, -1, self.H, self.Q, self.D)
-            together = together.transpose(1, 2).reshape(P, self.H, -1, self.D)
-            before, lse = _attend(together, prompt[0, :P, :, :S], prompt[1, :P, :, :S], prompt_mask, scale)
-            a, lse = _join(*recent, self._apart(before), self._apart(lse))
-            if C:  # as above, for all rows at once
-                together = q.transpose(0, 1).reshape(1, self.H, -1, self.D)
-                parts = _attend(together, common[0], common[1], None, scale)
-                a, _ = _join(a, lse, *(y.view(self.H, R, self.Q, -1).transpose(0, 1) for y in parts))
-            x = x + layer.self_attn.o_proj(a.reshape(R, -1).to(self.dtype))
+            for cache, new in zip(own, (k, v), strict=True):
+                cache.view(-1, self.D).index_copy_(0, slots, new.reshape(-1, self.D))
+            recent, before = own[:, :R, :, :T], prompt[:, :P, :, :S]
+            q, scale = q.view(R, self.H, self.Q, self.D), layer.self_attn.scaling
+            # the keys and values of a prompt are read once, for the queries of all rows that continue it
+            scores = [self._apart(_scores(self._together(q), before[0], scale)), _scores(q, recent[0], scale)]
+            if C:
+                scores.append(_apart_again(_scores(_all_together(q), common[0], scale), R))
+            weights = torch.cat(scores, dim=-1)
+            if mask is not None:
+                weights += mask
+            on_prompt, on_recent, on_common = weights.softmax(-1).to(self.cache_dtype).split((S, T, C), dim=-1)
+            a = _product(on_recent, recent[1]) + self._apart(_product(self._together(on_prompt), before[1]))
+            if C:
+                a += _apart_again(_product(_all_together(on_common), common[1]), R)
+            x = x + layer.self_attn.o_proj(a.view(R, -1).to(self.dtype))
             x = x + layer.mlp(layer.post_attention_layernorm(x).to(self.dtype))
         return self.head(self.decoder.norm(x).to(self.dtype))
 
@@ -176,20 +186,21 @@ class LlamaDecoder:
             a = F.scaled_dot_product_attention(
                 q, k, v, mask, is_causal=mask is None, scale=layer.self_attn.scaling, enable_gqa=self.Q > 1
             )
-            x = x + layer.self_attn.o_proj(a.transpose(1, 2).reshape(P, S, -1))
+            x = x + layer.self_attn.o_proj(a.transpose(1, 2).reshape(P, S, -1).to(self.dtype))
             x = x + layer.mlp(layer.post_attention_layernorm(x).to(self.dtype))
         last = x[torch.arange(P, device=x.device), self._tensor(lengths - 1)]
         return self.head(self.decoder.norm(last).to(self.dtype))
 
     def _project(self, layer: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Queries [..., H * Q, D], keys and values [..., H, D], rotated to their positions."""
+        """Queries [..., H * Q, D], keys and values [..., H, D], rotated to their positions, as attention takes them."""
         attn, h = layer.self_attn, layer.input_layernorm(x).to(self.dtype)
         shape = (*x.shape[:-1], -1, self.D)
         q, k, v = (project(h).view(shape) for project in (attn.q_proj, attn.k_proj, attn.v_proj))
         if hasattr(attn, "q_norm"):  # Qwen3
             q, k = attn.q_norm(q), attn.k_norm(k)
-        q, k = _rotate(torch.cat((q, k), dim=-2), cos, sin).to(self.dtype).split((self.H * self.Q, self.H), dim=-2)
-        return q.contiguous(), k, v
+        rotated = _rotate(torch.cat((q, k), dim=-2), cos, sin).to(self.cache_dtype)
+        q, k = rotated.split((self.H * self.Q, self.H), dim=-2)
+        return q.contiguous(), k, v.to(self.cache_dtype)
 
     def _members(self) -> None:
         """members [P * G]: the rows of each prompt, padded with row 0; back [R]: each row's place among them."""
@@ -204,18 +215,28 @@ class LlamaDecoder:
         members[back] = np.arange(len(self.owner))
         self.members, self.back = self._tensor(members), self._tensor(back)
 
+    def _together(self, x: torch.Tensor) -> torch.Tensor:
+        """[R, H, Q, n] -> [P, H, G * Q, n], each prompt's rows."""
+        P, n = len(self.prompt_length), x.shape[-1]
+        x = F.embedding(self.members, x.reshape(len(x), -1)).view(P, -1, self.H, self.Q, n)
+        return x.transpose(1, 2).reshape(P, self.H, -1, n)
+
     def _apart(self, x: torch.Tensor) -> torch.Tensor:
         """[P, H, G * Q, n] of the prompts' rows -> [R, H, Q, n]."""
         P, n = x.shape[0], x.shape[-1]
         x = x.view(P, self.H, -1, self.Q, n).transpose(1, 2).reshape(-1, self.H * self.Q * n)
         return F.embedding(self.back, x).view(-1, self.H, self.Q, n)
 
-    def _mask(self, lengths: np.ndarray, width: int) -> torch.Tensor | None:
-        """[n, 1, 1, width]: 0 on the first `lengths`, minus infinity behind; None where all are full."""
-        if (lengths == width).all():
+    def _mask(self, S: int, T: int) -> torch.Tensor | None:
+        """[R, 1, 1, S + T + C]: minus infinity behind a row's prompt and behind its own tokens; None where nothing is
+        behind them."""
+        lengths = self.prompt_length[self.owner]
+        if (lengths == S).all() and (self.length == T).all():
             return None
-        mask = np.where(np.arange(width) < lengths[:, None], np.float32(0), np.float32(-np.inf))
-        return self._tensor(mask)[:, None, None].to(self.own.dtype)
+        seen = (np.arange(S) < lengths[:, None], np.arange(T) < self.length[:, None])
+        mask = np.where(np.concatenate(seen, axis=1), np.float32(0), np.float32(-np.inf))
+        mask = np.pad(mask, ((0, 0), (0, self.common.shape[-2])))
+        return self._tensor(mask)[:, None, None]
 
     @staticmethod
     def _move(cache: torch.Tensor, order: np.ndarray, used: int) -> None:
@@ -237,20 +258,12 @@ def fill_holes(alive: np.ndarray) -> np.ndarray:
     return order
 
 
-def _attend(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention [n, H, q, D] and the log of its normaliser [n, H, q, 1], with which parts can be put together."""
-    rounds = q.dtype == torch.bfloat16  # where the scale comes last, as in the trainer's kernels
-    scores = (
-        _product(q, k.transpose(-1, -2)) * scale if rounds else torch.matmul(q * scale, k.transpose(-1, -2)).float()
-    )
-    if mask is not None:
-        scores = scores + mask
-    most = scores.amax(-1, keepdim=True)
-    weights = (scores - most).exp_()
-    total = weights.sum(-1, keepdim=True)
-    return _product(weights.to(v.dtype), v) / total, most + total.log()
+def _scores(q: torch.Tensor, k: torch.Tensor, scale: float) -> torch.Tensor:
+    """Scaled scores [n, H, q, k] in float32."""
+    k = k.transpose(-1, -2)
+    if q.dtype == torch.bfloat16:  # the scale comes last, as in the trainer's kernels
+        return _product(q, k) * scale
+    return torch.matmul(q * scale, k).float()
 
 
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -260,15 +273,21 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.matmul(a.float(), b.float())
 
 
-def _join(a: torch.Tensor, lse_a: torch.Tensor, b: torch.Tensor, lse_b: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Two parts of one attention, put together."""
-    return torch.lerp(a, b, torch.sigmoid(lse_b - lse_a)), torch.logaddexp(lse_a, lse_b)
+def _all_together(x: torch.Tensor) -> torch.Tensor:
+    """[R, H, Q, n] -> [1, H, R * Q, n]."""
+    return x.transpose(0, 1).reshape(1, x.shape[1], -1, x.shape[-1])
+
+
+def _apart_again(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """[1, H, R * Q, n] -> [R, H, Q, n]."""
+    return x.view(x.shape[1], rows, -1, x.shape[-1]).transpose(0, 1)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of [..., heads, D] (Su et al., arXiv:2104.09864)."""
+    """Rotary position embedding of [..., heads, D] (Su et al., arXiv:2104.09864); the first half of `sin` is negated,
+    so that no half of x must be."""
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    return torch.addcmul(x * cos, torch.cat((second, first), dim=-1), sin)
 
 
 class _Cache(DynamicCache):
@@ -283,8 +302,11 @@ class _Cache(DynamicCache):
 class GenericDecoder:
     """Rows are left-padded to one length; new ones must wait until all are done."""
 
+    shares_prompts = False
+
     def __init__(self, model: Any):
         self.model = model
+        self.cache_dtype = compute_dtype(model)
 
     def reserve(self, rows: int, prompts: int, width: int, max_tokens: int, common: Sequence[int] = ()) -> None:
         self.prompts = self.free_prompts = rows  # the cache grows by itself
@@ -295,7 +317,7 @@ class GenericDecoder:
         self.mask = torch.tensor([[0] * (S - len(p)) + [1] * len(p) for p in prompts], device=device)
         ids = torch.tensor([[0] * (S - len(p)) + list(p) for p in prompts], device=device)
         self.cache = _Cache(config=self.model.config)
-        self.cache.dtype = compute_dtype(self.model)
+        self.cache.dtype = self.cache_dtype
         logits = self._forward(ids, (self.mask.cumsum(1) - 1).clamp(min=0))
         owner = np.repeat(np.arange(len(prompts)), counts)
         self.keep(owner)

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from reasonwright.chat import ChatFormat
-from reasonwright.models.precision import ComputeWeights, compute_dtype
+from reasonwright.models.precision import ComputeWeights
 from reasonwright.sampling.base import SampleRequest, SamplingParams
-from reasonwright.sampling.decoder import LlamaDecoder, fill_holes, make_decoder
+from reasonwright.sampling.decoder import fill_holes, make_decoder
 from reasonwright.types import Completion
 
 MAX_ROWS = 512
@@ -28,6 +29,8 @@ REFILL_AT = 0.25
 """New rows enter once this share of the places is free: prompts are read faster together."""
 STOP_CHECK_EVERY = 8
 """Tokens between searches for stop texts."""
+BLOCK = 64
+"""Tokens whose probabilities are summed together before one of them is drawn."""
 LOOK_EVERY = {"cuda": 8}
 """Tokens between looks at which rows have ended, else 1: on a GPU a look waits for all work before it."""
 
@@ -127,10 +130,9 @@ class NativeSampler:
 
     def _reserve(self, jobs: list[Job], requests: Sequence[SampleRequest], params: SamplingParams, tokens: int) -> int:
         """Make room for as many rows as may be on their way together."""
-        most, shares = min(self.max_rows, len(jobs)), isinstance(self.decoder, LlamaDecoder)
+        most, dtype, shares = min(self.max_rows, len(jobs)), self.decoder.cache_dtype, self.decoder.shares_prompts
         common = common_start([request.prompt_ids for request in requests]) if shares else ()
         width = max(len(request.prompt_ids) for request in requests) - len(common)
-        dtype = compute_dtype(self.model)
         rows, prompts, _ = cache_room(self.model.config, dtype, most, params.n, width, tokens, shares)
         self.decoder.reserve(rows, prompts, width, tokens, common)
         return rows
@@ -209,12 +211,31 @@ def pick_tokens(logits: torch.Tensor, uniforms: torch.Tensor, params: SamplingPa
         tokens = logits.argmax(-1)
         return tokens, torch.log_softmax(logits, -1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
     logits = _truncate(logits / params.temperature, params.top_k, params.top_p)
-    logprobs = torch.log_softmax(logits, -1)
-    # float64: in float32 a cumulative sum over 151,000 tokens is off by more than the rarest tokens' probability
-    cdf = logprobs.exp().double().cumsum(-1)
-    tokens = torch.searchsorted(cdf, (uniforms * cdf[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
-    tokens = tokens.clamp(max=logits.shape[-1] - 1)
-    return tokens, logprobs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    probs = torch.softmax(logits, -1)
+    tokens = _invert(probs, uniforms)
+    return tokens, probs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).log()
+
+
+def _invert(probs: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
+    """[R] the first token at which the cumulative probability exceeds the row's uniform number: first its block, then
+    its place there, which is several times as fast as one cumulative sum over the vocabulary.
+
+    Sums are float64: in float32 one over 151,000 tokens is off by more than the rarest tokens' probability.
+    """
+    blocks = F.pad(probs, (0, -probs.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
+    mass = blocks.sum(-1, dtype=torch.float64)
+    cumulative = mass.cumsum(-1)
+    target = _below(uniforms.unsqueeze(-1) * cumulative[:, -1:], cumulative)
+    block = torch.searchsorted(cumulative, target, right=True)
+    before = cumulative.gather(-1, block) - mass.gather(-1, block)
+    cumulative = blocks[torch.arange(len(blocks), device=blocks.device), block.squeeze(-1)].double().cumsum(-1)
+    place = torch.searchsorted(cumulative, _below(target - before, cumulative), right=True)
+    return (block * BLOCK + place).squeeze(-1)
+
+
+def _below(target: torch.Tensor, cumulative: torch.Tensor) -> torch.Tensor:
+    """`target`, where rounding took it to the total or beyond, just below it: what is found has a probability."""
+    return torch.minimum(target, cumulative[:, -1:] * (1 - 2**-52))
 
 
 def _truncate(logits: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:

@@ -29,7 +29,7 @@ class OptimSettings(Settings):
     beta2: float = Field(0.95, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this global L2 norm."""
-    micro_batch_tokens: int = Field(8192, ge=1)
+    micro_batch_tokens: int = Field(4096, ge=1)
     """Positions in one forward pass; a step's batch is split to fit (gradient accumulation), which changes nothing
     but memory."""
     activation_checkpointing: bool = False
