@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-faults check docs bench bench-large clean
+.PHONY: demo test test-slow test-faults check docs bench bench-large bench-cuda clean
 
 demo: .venv/.ready
 	$(BIN)/reasonwright run recipes/demo.yaml
@@ -30,6 +30,9 @@ bench: .venv/.bench
 
 bench-large: .venv/.bench
 	$(BIN)/python benchmarks/bench.py 0.5B --rounds 2 --steps 4 --beta 0
+
+bench-cuda: .venv/.bench
+	$(BIN)/python benchmarks/bench.py 0.5B-gpu 1.5B-gpu --beta 0 --compute bfloat16 --device cuda
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

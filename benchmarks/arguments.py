@@ -17,4 +17,7 @@ def side_arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--beta", type=float, default=0.0)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--micro-batch", type=int, required=True, help="completions that TRL learns from at a time")
+    parser.add_argument("--continuous", action="store_true", help="TRL samples with transformers' continuous batching")
     return parser.parse_args()

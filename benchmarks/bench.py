@@ -25,7 +25,9 @@ from shapes import SHAPES, Shape, limits, write_model, write_prompts
 from reasonwright.runfolder import environment
 
 HERE = Path(__file__).parent
-SIDES = {"ours": "ours.py", "trl": "trl_side.py"}
+SIDES = {"ours": ["ours.py"], "trl": ["trl_side.py"]}
+ON_GPU = {"trl, continuous batching": ["trl_side.py", "--continuous"]}
+"""As fast as `generate` at best on a CPU."""
 
 
 def main() -> None:
@@ -35,40 +37,44 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="steps a process, the first of them to warm up")
     parser.add_argument("--beta", type=float, nargs="*", default=[0.0, 0.04], help="KL weights to measure with")
     parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32", help="of both sides")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "bench-cpu.json")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--out", type=Path, help="default: results/bench-DEVICE.json")
     args = parser.parse_args()
-    saved = json.loads(args.out.read_text()) if args.out.exists() else {}
+    out = args.out or HERE.parent / "results" / f"bench-{args.device}.json"
+    saved = json.loads(out.read_text()) if out.exists() else {}
     for name in args.shapes:
         for beta in args.beta:
-            result = compare(SHAPES[name], beta, args.compute, args.rounds, args.steps)
+            result = compare(SHAPES[name], beta, args)
             title = f"{name}, KL {'on' if beta else 'off'}, {args.compute}"
             saved[title] = result
             show(title, result)
-            args.out.write_text(json.dumps(saved, indent=1) + "\n")
+            out.write_text(json.dumps(saved, indent=1) + "\n")
 
 
-def compare(shape: Shape, beta: float, compute: str, rounds: int, steps: int) -> dict[str, Any]:
+def compare(shape: Shape, beta: float, args: argparse.Namespace) -> dict[str, Any]:
+    sides = SIDES | (ON_GPU if args.device == "cuda" else {})
     with tempfile.TemporaryDirectory() as folder:
         model, prompts = Path(folder) / "model", Path(folder) / "prompts.jsonl"
         parameters = write_model(shape, model)
-        prompt_length = write_prompts(shape.problems * steps, prompts)
+        prompt_length = write_prompts(shape.problems * args.steps, prompts)
         command = [
             "--model", model, "--prompts", prompts, "--num-prompts", shape.problems, "--group-size", shape.group_size,
-            "--new-tokens", shape.new_tokens, "--steps", steps, "--beta", beta, "--threads", shape.threads,
-            "--compute", compute,
+            "--new-tokens", shape.new_tokens, "--steps", args.steps, "--beta", beta, "--threads", shape.threads,
+            "--compute", args.compute, "--device", args.device,
+            "--micro-batch", shape.micro_batch or shape.problems * shape.group_size,
         ]  # fmt: skip
-        runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
-        for _ in range(rounds):
-            for side, script in SIDES.items():
+        runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+        for _ in range(args.rounds):
+            for side, (script, *extra) in sides.items():
                 line = subprocess.run(
-                    [sys.executable, str(HERE / script), *map(str, command)], capture_output=True, text=True
+                    [sys.executable, str(HERE / script), *map(str, command), *extra], capture_output=True, text=True
                 )
                 if line.returncode:
                     sys.exit(line.stderr)
                 runs[side].append(json.loads(line.stdout.splitlines()[-1]))
         config = json.loads((model / "config.json").read_text())
-        dtype = getattr(torch, compute)
-        flops, bandwidth = limits(shape, config["hidden_size"], config["intermediate_size"], dtype)
+        dtype = getattr(torch, args.compute)
+        flops, bandwidth = limits(shape, config["hidden_size"], config["intermediate_size"], dtype, args.device)
     completions = shape.problems * shape.group_size
     new, read = completions * shape.new_tokens, shape.problems * prompt_length
     result: dict[str, Any] = {
@@ -95,15 +101,19 @@ def compare(shape: Shape, beta: float, compute: str, rounds: int, steps: int) ->
             "sample_s": round(statistics.median(sample), 3),
             "sampling tokens/s": round(new / statistics.median(sample)),
             "training tokens/s": round(new / statistics.median(train)),
-            "peak_rss_mib": max(run["peak_rss_mib"] for run in each),
+            "peak_mib": max(run["peak_mib"] for run in each),
             "all_step_s": [round(s, 3) for s in step],
         }
     result["sampler_gap"] = max(run["sampler_gap"] for run in runs["ours"])
-    ours, trl = result["ours"], result["trl"]
+    ours = result["ours"]
     result["ratio"] = {
-        "step": round(trl["step_s"] / ours["step_s"], 2),
-        "sampling": round(trl["sample_s"] / ours["sample_s"], 2),
-        "memory": round(ours["peak_rss_mib"] / trl["peak_rss_mib"], 2),
+        side: {
+            "step": round(result[side]["step_s"] / ours["step_s"], 2),
+            "sampling": round(result[side]["sample_s"] / ours["sample_s"], 2),
+            "memory": round(ours["peak_mib"] / result[side]["peak_mib"], 2),
+        }
+        for side in sides
+        if side != "ours"
     }
     return result
 
@@ -111,16 +121,21 @@ def compare(shape: Shape, beta: float, compute: str, rounds: int, steps: int) ->
 def show(title: str, r: dict[str, Any]) -> None:
     print(f"\n{title}: {r['parameters']:,} parameters, {r['work']}, {r['threads']} thread(s)")
     print("| | step s | sampling s | sampled tokens/s | trained tokens/s | peak MiB |\n|---|---|---|---|---|---|")
-    for side in SIDES:
+    for side in ("ours", *r["ratio"]):
         f = r[side]
         print(
             f"| {side} | {f['step_s']} | {f['sample_s']} | {f['sampling tokens/s']} | {f['training tokens/s']} "
-            f"| {f['peak_rss_mib']} |"
+            f"| {f['peak_mib']} |"
         )
+    for side, ratio in r["ratio"].items():
+        print(
+            f"against {side}: step {ratio['step']}x, sampling {ratio['sampling']}x as fast, memory {ratio['memory']:.0%}"
+        )
+    tokens = r["ours"]["sample_s"] / r["limits"]["weights_s"]
     print(
-        f"step {r['ratio']['step']}x, sampling {r['ratio']['sampling']}x as fast, memory {r['ratio']['memory']:.0%}; "
         f"ours takes {r['ours']['step_s'] / r['limits']['arithmetic_s']:.1f}x the arithmetic's time "
-        f"({r['limits']['GFLOP/s']} GFLOP/s); sampler and trainer differ by {r['sampler_gap']:.1e} on average",
+        f"({r['limits']['GFLOP/s']} GFLOP/s) and samples in {tokens:.1f}x the time of reading the weights "
+        f"({r['limits']['GB/s']} GB/s); sampler and trainer differ by {r['sampler_gap']:.1e} on average",
         flush=True,
     )
 

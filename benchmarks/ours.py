@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-import resource
 import time
 
 from reasonwright.threads import wait_briefly
@@ -14,6 +13,7 @@ wait_briefly()
 
 import torch
 from arguments import side_arguments
+from measure import finished, peak_mib
 
 from reasonwright.chat import ChatFormat, Prompt
 from reasonwright.models.attention import packs_flat
@@ -29,7 +29,10 @@ from reasonwright.types import Completion, Problem, Reward, Verdict
 def main() -> None:
     args = side_arguments(__doc__)
     torch.set_num_threads(args.threads)
-    model, chat = load_model(args.model, compute=args.compute), ChatFormat(load_tokenizer(args.model))
+    model, chat = (
+        load_model(args.model, device=args.device, compute=args.compute),
+        ChatFormat(load_tokenizer(args.model)),
+    )
     chat.stop_ids = frozenset()  # every completion has the full length
     rows = [json.loads(line)["prompt"] for line in args.prompts.read_text().splitlines()]
     problems = [Problem(str(i), text, "0") for i, text in enumerate(rows)]
@@ -57,6 +60,7 @@ def main() -> None:
             add_reference(batches, reference, settings.temperature)
         assign_advantages(groups, batches, settings)
         metrics = update(policy, batches, settings)
+        finished()
         step_s.append(time.perf_counter() - began)
         sample_s.append(seconds["seconds/sampling"])
         gap.append(metrics["sampler_gap"])
@@ -64,7 +68,7 @@ def main() -> None:
         json.dumps(
             {
                 "step_s": step_s[1:], "sample_s": sample_s[1:], "sampler_gap": max(gap),
-                "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "peak_mib": peak_mib(),
             }
         )
     )  # fmt: skip

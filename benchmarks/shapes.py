@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measure import finished
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from reasonwright.chat import ChatFormat
@@ -25,8 +26,18 @@ class Shape:
     threads: int
     config: dict[str, Any] | None
     """Qwen2's, weights random; None: the embedded base."""
+    micro_batch: int | None = None
+    """Completions that TRL learns from at a time; None: all. Ours are counted in tokens."""
 
 
+QWEN_05B = {
+    "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
+    "num_attention_heads": 14, "num_key_value_heads": 2,
+}  # fmt: skip
+QWEN_15B = {
+    "vocab_size": 151_936, "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
+    "num_attention_heads": 12, "num_key_value_heads": 2,
+}  # fmt: skip
 SHAPES = {
     "small": Shape(
         8, 8, 128, 1,
@@ -36,13 +47,10 @@ SHAPES = {
         },
     ),
     "demo": Shape(32, 8, 64, 2, None),
-    "0.5B": Shape(
-        2, 4, 64, 2,
-        {
-            "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24,
-            "num_attention_heads": 14, "num_key_value_heads": 2,
-        },
-    ),
+    "0.5B": Shape(2, 4, 64, 2, QWEN_05B),
+    # for a GPU
+    "0.5B-gpu": Shape(64, 8, 512, 8, QWEN_05B, micro_batch=8),
+    "1.5B-gpu": Shape(64, 8, 512, 8, QWEN_15B, micro_batch=8),
 }  # fmt: skip
 
 
@@ -69,11 +77,12 @@ def write_prompts(count: int, file: Path) -> float:
     return sum(map(len, prompts)) / count
 
 
-def limits(shape: Shape, hidden: int, inner: int, dtype: torch.dtype) -> tuple[float, float]:
+def limits(shape: Shape, hidden: int, inner: int, dtype: torch.dtype, device: str) -> tuple[float, float]:
     """(FLOP/s of products of the model's own shape, bytes/s read from memory), with the shape's threads."""
     torch.set_num_threads(shape.threads)
-    x, w = torch.randn(2048, hidden, dtype=dtype), torch.randn(inner, hidden, dtype=dtype)
-    memory = torch.zeros(2**28)
+    rows = 2048 if device == "cpu" else 16_384
+    x, w = (torch.randn(n, hidden, dtype=dtype, device=device) for n in (rows, inner))
+    memory = torch.zeros(2**28, device=device)
     flops = 2 * x.shape[0] * w.numel() / _best(lambda: torch.nn.functional.linear(x, w))
     return flops, memory.nbytes / _best(memory.sum)
 
@@ -82,7 +91,9 @@ def _best(work: Any) -> float:
     work()
     seconds = []
     for _ in range(7):
+        finished()
         began = time.perf_counter()
         work()
+        finished()
         seconds.append(time.perf_counter() - began)
     return min(seconds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import tempfile
 import time
 
@@ -20,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from arguments import side_arguments
 from datasets import Dataset
+from measure import finished, peak_mib
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
@@ -32,6 +32,7 @@ class StepClock(TrainerCallback):
         self.began = time.perf_counter()
 
     def on_step_end(self, *_, **__) -> None:
+        finished()
         self.seconds.append(time.perf_counter() - self.began)
 
 
@@ -51,14 +52,16 @@ def main() -> None:
         callbacks=[clock],
         args=GRPOConfig(
             output_dir=tempfile.mkdtemp(),
-            per_device_train_batch_size=completions,
+            per_device_train_batch_size=args.micro_batch,
+            gradient_accumulation_steps=completions // args.micro_batch,
+            use_transformers_continuous_batching=args.continuous,
             num_generations=args.group_size,
             max_completion_length=args.new_tokens,
             generation_kwargs={"min_new_tokens": args.new_tokens},
             max_steps=args.steps,
             beta=args.beta,
             learning_rate=1e-6,
-            use_cpu=True,
+            use_cpu=args.device == "cpu",
             bf16=args.compute == "bfloat16",
             gradient_checkpointing=False,
             save_strategy="no",
@@ -72,6 +75,7 @@ def main() -> None:
     def timed(*a, **k):
         began = time.perf_counter()
         out = generate(*a, **k)
+        finished()
         sample_s.append(time.perf_counter() - began)
         return out
 
@@ -81,7 +85,7 @@ def main() -> None:
         json.dumps(
             {
                 "step_s": clock.seconds[1:], "sample_s": sample_s[1:],
-                "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "peak_mib": peak_mib(),
             }
         )
     )  # fmt: skip

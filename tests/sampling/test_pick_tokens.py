@@ -40,27 +40,29 @@ def distribution(logits: list[float], temperature: float = 1.0, top_k: int = 0, 
     return [weights[i] / total if i in nucleus else 0.0 for i in range(len(logits))]
 
 
+@pytest.mark.parametrize("vocabulary", [12, 200])  # one block of tokens that are summed together, and several
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_draws_and_logprobs_follow_the_asked_distribution(settings):
-    logits = torch.randn(12, generator=torch.Generator().manual_seed(3)) * 2
+def test_draws_and_logprobs_follow_the_asked_distribution(settings, vocabulary: int):
+    logits = torch.randn(vocabulary, generator=torch.Generator().manual_seed(3)) * 2
     expected = distribution(logits.tolist(), **settings)
     uniforms = (torch.arange(DRAWS, dtype=torch.float64) + 0.5) / DRAWS  # a fine grid: shares are exact
     tokens, logprobs = pick_tokens(logits.expand(DRAWS, -1), uniforms, SamplingParams(**settings))
-    shares = torch.bincount(tokens, minlength=12) / DRAWS
+    shares = torch.bincount(tokens, minlength=vocabulary) / DRAWS
     torch.testing.assert_close(shares.tolist(), expected, atol=2 / DRAWS, rtol=0)
     for token, logprob in {(int(t), float(p)) for t, p in zip(tokens, logprobs, strict=True)}:
         assert logprob == pytest.approx(math.log(expected[token]), abs=1e-5)
 
 
-def test_tokens_without_probability_are_never_drawn():
+@pytest.mark.parametrize("apart", [1, 10])
+def test_tokens_without_probability_are_never_drawn(apart: int):
     """Neither at the edges of the uniform number nor where the vocabulary begins and ends with them."""
-    logits = torch.full((50,), -torch.inf)
-    logits[[7, 20, 30]] = torch.tensor([0.0, -40.0, 1.0])
+    logits = torch.full((50 * apart,), -torch.inf)
+    logits[[7 * apart, 20 * apart, 30 * apart]] = torch.tensor([0.0, -40.0, 1.0])
     edges = [0.0, 5e-324, 1e-17, 0.5, *np.nextafter([1.0, 1.0 - 1e-16], 0)]
     uniforms = torch.tensor(edges, dtype=torch.float64)
     for settings in ({}, {"top_p": 0.9}, {"top_k": 2}, {"temperature": 0.7}):
         tokens, logprobs = pick_tokens(logits.expand(len(edges), -1), uniforms, SamplingParams(**settings))
-        assert set(tokens.tolist()) == {7, 30}
+        assert set(tokens.tolist()) == {7 * apart, 30 * apart}
         assert logprobs.isfinite().all()
 
 
