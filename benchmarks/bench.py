@@ -127,10 +127,8 @@ def show(title: str, r: dict[str, Any]) -> None:
             f"| {side} | {f['step_s']} | {f['sample_s']} | {f['sampling tokens/s']} | {f['training tokens/s']} "
             f"| {f['peak_mib']} |"
         )
-    for side, ratio in r["ratio"].items():
-        print(
-            f"against {side}: step {ratio['step']}x, sampling {ratio['sampling']}x as fast, memory {ratio['memory']:.0%}"
-        )
+    for side, f in r["ratio"].items():
+        print(f"against {side}: step {f['step']}x, sampling {f['sampling']}x as fast, memory {f['memory']:.0%}")
     tokens = r["ours"]["sample_s"] / r["limits"]["weights_s"]
     print(
         f"ours takes {r['ours']['step_s'] / r['limits']['arithmetic_s']:.1f}x the arithmetic's time "

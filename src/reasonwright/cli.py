@@ -133,8 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "--via-lm-eval", action="store_true", help="have lm-evaluation-harness ask too, and explain differences"
     )
     evaluate.add_argument("--skip-bad-rows", action="store_true")
-    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    evaluate.add_argument("--trust-remote-code", action="store_true", help="run the code that models come with")
+    _add_load_options(evaluate)
     evaluate.add_argument("--out", type=Path, help="folder for each model's figures (.json) and answers (.jsonl)")
     evaluate.set_defaults(command=commands.evaluate)
 
@@ -169,13 +168,18 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--temperature", type=temperature, default=0.0)
     chat.add_argument("--max-tokens", type=_at_least(1), default=512)
     chat.add_argument("--seed", type=int, default=0)
-    chat.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    chat.add_argument("--trust-remote-code", action="store_true", help="run the code that the model comes with")
+    _add_load_options(chat)
     chat.set_defaults(command=commands.chat)
 
     tasks = subcommands.add_parser("tasks", help="The tasks there are, with a sample problem each.")
     tasks.set_defaults(command=commands.tasks)
     return parser
+
+
+def _add_load_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_argument("--compute", choices=("float32", "bfloat16"), default="float32", help="(default: float32)")
+    command.add_argument("--trust-remote-code", action="store_true", help="run the code that a model comes with")
 
 
 def _at_least(lowest: int):

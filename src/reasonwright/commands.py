@@ -12,6 +12,7 @@ from reasonwright.threads import wait_briefly
 from reasonwright.types import UserError
 
 if TYPE_CHECKING:
+    from reasonwright.models.settings import LoadOptions
     from reasonwright.pipeline import Pipeline
 
 DIFFERS = 3
@@ -139,8 +140,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         shots=arguments.shots,
         seed=arguments.seed,
         skip_bad_rows=arguments.skip_bad_rows,
-        device=arguments.device,
-        trust_remote_code=arguments.trust_remote_code,
+        options=_load_options(arguments),
         fresh=arguments.fresh,
         via_lm_eval=arguments.via_lm_eval,
         out=arguments.out,
@@ -212,9 +212,14 @@ def chat(arguments: argparse.Namespace) -> None:
         temperature=arguments.temperature,
         seed=arguments.seed,
         mode=arguments.mode,
-        device=arguments.device,
-        trust_remote_code=arguments.trust_remote_code,
+        options=_load_options(arguments),
     )
+
+
+def _load_options(arguments: argparse.Namespace) -> LoadOptions:
+    from reasonwright.models.settings import LoadOptions
+
+    return LoadOptions(arguments.device, arguments.compute, arguments.trust_remote_code)
 
 
 def tasks(_: argparse.Namespace) -> None:

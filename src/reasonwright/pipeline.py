@@ -23,11 +23,12 @@ from reasonwright.evaluation.thoughts import behaviours_table
 from reasonwright.measurements import evaluate_stage, measure_behaviours, write_examples
 from reasonwright.models.device import pick_device
 from reasonwright.models.layers import require_compiler
-from reasonwright.models.load import load_model, load_tokenizer, resolve_model, save_model
+from reasonwright.models.load import load_tokenizer, resolve_model, save_model
 from reasonwright.models.lora import add_adapter, merged, require_peft
+from reasonwright.models.open import open_model
 from reasonwright.models.precision import require_compute
 from reasonwright.models.resolve import base_of, is_model_folder
-from reasonwright.models.settings import LoraSettings
+from reasonwright.models.settings import LoadOptions, LoraSettings
 from reasonwright.planner.memory import check_fits, free_memory
 from reasonwright.planner.stages import works_of
 from reasonwright.preflight.check import check_data, check_policy
@@ -227,9 +228,8 @@ class Pipeline:
         return step_seed(self.recipe.seed, stage)
 
     def _load(self, spec: str) -> tuple[Any, ChatFormat]:
-        trust = self.recipe.trust_remote_code
-        model = load_model(spec, device=self.device, compute=self.recipe.compute, trust_remote_code=trust)
-        return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust))
+        recipe = self.recipe
+        return open_model(spec, LoadOptions(self.device, recipe.compute, recipe.trust_remote_code))
 
     def _load_stage(self, stage: str) -> tuple[Any, ChatFormat]:
         return self._load(self.stage_model(stage))

@@ -19,28 +19,32 @@ from reasonwright.cli import main
 from reasonwright.evaluation.cache import Answers, key_of
 from reasonwright.evaluation.evaluate import Asking
 from reasonwright.models.resolve import model_folder
+from reasonwright.models.settings import LoadOptions
 from reasonwright.runlog import read_json, read_jsonl
 from reasonwright.types import Problem
 from toy import SUMS
 
 TINY = model_folder("embedded:tiny")
 ASKING = Asking(max_tokens=8)
+PLAIN = LoadOptions()
 
 
 def test_the_key_names_everything_that_decides_the_answers(tmp_path: Path):
     copy = tmp_path / "model"
     shutil.copytree(TINY, copy)
-    key = key_of(copy, SUMS, ASKING)
-    assert key == key_of(TINY, SUMS, Asking(max_tokens=8))  # wherever the folder lies
+    key = key_of(copy, SUMS, ASKING, PLAIN)
+    assert key == key_of(TINY, SUMS, Asking(max_tokens=8), PLAIN)  # wherever the folder lies
     (copy / "README.md").write_text("another card")
     (copy / "metrics.jsonl").write_text("")
-    assert key == key_of(copy, SUMS, ASKING)
+    assert key == key_of(copy, SUMS, ASKING, PLAIN)
+    assert key == key_of(copy, SUMS, ASKING, LoadOptions(device="cuda"))
     others = {
-        key_of(copy, SUMS[1:], ASKING),
-        key_of(copy, SUMS[::-1], ASKING),
-        key_of(copy, [replace(SUMS[0], answer="6"), *SUMS[1:]], ASKING),
+        key_of(copy, SUMS, ASKING, LoadOptions(compute="bfloat16")),
+        key_of(copy, SUMS[1:], ASKING, PLAIN),
+        key_of(copy, SUMS[::-1], ASKING, PLAIN),
+        key_of(copy, [replace(SUMS[0], answer="6"), *SUMS[1:]], ASKING, PLAIN),
         *(
-            key_of(copy, SUMS, replace(ASKING, **change))
+            key_of(copy, SUMS, replace(ASKING, **change), PLAIN)
             for change in (
                 {"max_tokens": 9}, {"mode": "cot"}, {"samples": 2}, {"temperature": 1.0}, {"top_p": 0.9}, {"seed": 1},
                 {"shots": [("q", "s", "1")]},
@@ -51,14 +55,14 @@ def test_the_key_names_everything_that_decides_the_answers(tmp_path: Path):
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    others.add(key_of(copy, SUMS, ASKING))
+    others.add(key_of(copy, SUMS, ASKING, PLAIN))
     (copy / "chat_template.jinja").write_text("{{ messages }}")
-    others.add(key_of(copy, SUMS, ASKING))
+    others.add(key_of(copy, SUMS, ASKING, PLAIN))
     (copy / "own_model.py").write_text("")
-    others |= {key_of(copy, SUMS, ASKING), key_of(copy, SUMS, ASKING, trust_remote_code=True)}
+    others |= {key_of(copy, SUMS, ASKING, PLAIN), key_of(copy, SUMS, ASKING, LoadOptions(trust_remote_code=True))}
     (copy / "own_model.py").write_text("pass")
-    others.add(key_of(copy, SUMS, ASKING, trust_remote_code=True))
-    assert len(others | {key}) == 16
+    others.add(key_of(copy, SUMS, ASKING, LoadOptions(trust_remote_code=True)))
+    assert len(others | {key}) == 17
 
 
 def test_what_is_there_is_not_asked_again(tmp_path: Path):

@@ -76,6 +76,18 @@ def test_rare_tokens_behind_a_likely_one_keep_their_share():
     assert tokens.tolist() == [999 - k for k in range(20)]
 
 
+@pytest.mark.parametrize("vocabulary", [50, 128, 1000])
+def test_a_row_that_is_not_a_number_gets_a_token_and_says_so(vocabulary: int):
+    """And disturbs no other; training then refuses its loss."""
+    logits = torch.zeros(3, vocabulary)
+    logits[1, 7], logits[2, 5] = torch.nan, 100.0
+    tokens, logprobs = pick_tokens(logits, torch.tensor([0.5, 0.5, 0.5]).double(), SamplingParams())
+    assert tokens[0] == vocabulary // 2
+    assert 0 <= int(tokens[1]) < vocabulary
+    assert tokens[2] == 5
+    assert logprobs.isfinite().tolist() == [True, False, True]
+
+
 def test_greedy_takes_the_largest_with_its_logprob_at_temperature_one():
     logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, -1.0, 1.5]])
     tokens, logprobs = pick_tokens(logits, torch.tensor([0.99, 0.99]).double(), SamplingParams(temperature=0))

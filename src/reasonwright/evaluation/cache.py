@@ -13,6 +13,7 @@ from pathlib import Path
 import reasonwright
 from reasonwright.evaluation.evaluate import Asking, Row
 from reasonwright.models.resolve import MODEL_FILES, base_of, model_folder
+from reasonwright.models.settings import LoadOptions
 from reasonwright.runlog import read_json, write_json
 from reasonwright.types import Problem
 
@@ -26,12 +27,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("REASONWRIGHT_CACHE") or "~/.cache/reasonwright").expanduser()
 
 
-def key_of(folder: Path, problems: Sequence[Problem], asking: Asking, trust_remote_code: bool = False) -> str:
+def key_of(folder: Path, problems: Sequence[Problem], asking: Asking, options: LoadOptions) -> str:
     """A hash of the model's files, the problems, the way of asking and the code that asks and judges. Not of the
     device: answers are the model's, and seconds are those of where they were sampled.
 
-    Of `trust_remote_code` too: a folder whose code is not trusted is still loaded where transformers has a class of its
-    type, and that need not compute the same.
+    Of the type that it computes in, which decides close calls, and of `trust_remote_code`: a folder whose code is not
+    trusted is still loaded where transformers has a class of its type, and that need not compute the same.
     """
     asked = [(p.id, p.question, p.answer, p.answer_kind, p.difficulty) for p in problems]
     package = Path(reasonwright.__file__).parent
@@ -42,7 +43,7 @@ def key_of(folder: Path, problems: Sequence[Problem], asking: Asking, trust_remo
         hashlib.sha256(json.dumps(asked).encode()).hexdigest(),
         json.dumps(asdict(asking)),
         *([] if base is None else [hash_files(model_folder(base), MODEL_FILES)]),
-        *(["trust_remote_code"] if trust_remote_code else []),
+        f"{options.compute} {options.trust_remote_code}",
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

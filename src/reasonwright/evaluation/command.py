@@ -18,6 +18,7 @@ from reasonwright.evaluation.sampled import summarise_sampled
 from reasonwright.evaluation.shots import worked_examples
 from reasonwright.evaluation.tables import comparison_table, greedy_table, group_table, sampled_table
 from reasonwright.models.resolve import model_folder
+from reasonwright.models.settings import LoadOptions
 from reasonwright.runlog import write_json, write_jsonl
 from reasonwright.tasks import load_task
 from reasonwright.types import EvalResult, Problem, UserError
@@ -47,8 +48,7 @@ def evaluate_models(
     shots: int,
     seed: int,
     skip_bad_rows: bool,
-    device: str,
-    trust_remote_code: bool,
+    options: LoadOptions,
     fresh: bool,
     via_lm_eval: bool,
     out: Path | None,
@@ -56,8 +56,7 @@ def evaluate_models(
     """Evaluate each model on the same problems and print tables; write figures and answers to `out` where given.
 
     `asking` is greedy; `sampling`, where given, asks for several answers more. Both get `shots` worked examples.
-    `count` and `seed` choose the problems; `trust_remote_code` as in `load_model`. Answers are kept in `cache_folder()`
-    and not asked for again unless `fresh`.
+    `count` and `seed` choose the problems. Answers are kept in `cache_folder()` and not asked for again unless `fresh`.
     """
     folders = {spec: model_folder(spec) for spec in models}
     source = load_task(task, skip_bad_rows=skip_bad_rows)
@@ -73,17 +72,7 @@ def evaluate_models(
 
         check_possible(problems, asking)
     measured = [
-        measure(
-            spec,
-            folders[spec],
-            problems,
-            asking,
-            sampling,
-            task=task,
-            device=device,
-            trust_remote_code=trust_remote_code,
-            fresh=fresh,
-        )
+        measure(spec, folders[spec], problems, asking, sampling, task=task, options=options, fresh=fresh)
         for spec in models
     ]
     pairs = [compare(one, other) for one, other in itertools.combinations(measured, 2)]
@@ -94,16 +83,8 @@ def evaluate_models(
         from reasonwright.evaluation.lm_eval import cross_check
 
         for index, m in enumerate(measured):
-            cross_check(
-                m.name,
-                folders[m.name],
-                problems,
-                m.rows,
-                asking,
-                device=device,
-                trust_remote_code=trust_remote_code,
-                out=file_of(out, index, m.name),
-            )
+            place = file_of(out, index, m.name)
+            cross_check(m.name, folders[m.name], problems, m.rows, asking, options=options, out=place)
 
 
 def measure(
@@ -114,15 +95,14 @@ def measure(
     sampling: Asking | None,
     *,
     task: str,
-    device: str,
-    trust_remote_code: bool,
+    options: LoadOptions,
     fresh: bool,
 ) -> Measured:
     """One model's greedy answers, and its sampled ones where `sampling` says how."""
-    load = functools.cache(lambda: _load(spec, device, trust_remote_code))
+    load = functools.cache(lambda: _open(spec, options))
 
     def place(asking: Asking) -> Path:
-        return cache_folder() / "evaluations" / key_of(folder, problems, asking, trust_remote_code)
+        return cache_folder() / "evaluations" / key_of(folder, problems, asking, options)
 
     rows, seconds = answers(spec, place(asking), problems, asking, load, fresh)
     result = summarise(rows, name=spec, task=task, mode=asking.mode, seconds=seconds)
@@ -153,13 +133,10 @@ def answers(
     return kept.read()
 
 
-def _load(spec: str, device: str, trust_remote_code: bool) -> Any:
-    from reasonwright.chat import ChatFormat
-    from reasonwright.models.device import pick_device
-    from reasonwright.models.load import load_model, load_tokenizer
+def _open(spec: str, options: LoadOptions) -> Any:
+    from reasonwright.models.open import open_model  # torch is not needed where all answers are kept
 
-    model = load_model(spec, device=pick_device(device), trust_remote_code=trust_remote_code)
-    return model, ChatFormat(load_tokenizer(spec, trust_remote_code=trust_remote_code))
+    return open_model(spec, options)
 
 
 def compare(one: Measured, other: Measured) -> dict[str, Any]:

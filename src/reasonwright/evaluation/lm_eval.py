@@ -20,6 +20,7 @@ from reasonwright.display import console
 from reasonwright.evaluation.evaluate import Asking, Row
 from reasonwright.evaluation.intervals import wilson
 from reasonwright.evaluation.tables import make_table, share
+from reasonwright.models.settings import LoadOptions
 from reasonwright.runlog import write_json
 from reasonwright.types import Problem, UserError
 
@@ -46,12 +47,11 @@ def cross_check(
     rows: Sequence[Row],
     asking: Asking,
     *,
-    device: str,
-    trust_remote_code: bool,
+    options: LoadOptions,
     out: Path | None,
 ) -> dict[str, Any]:
     """Ask the harness, print both figures and what explains their difference; all of it goes to OUT.lm-eval.json."""
-    theirs = ask_harness(folder, problems, asking, device, trust_remote_code)
+    theirs = ask_harness(folder, problems, asking, options)
     result = explain(rows, theirs)
     n = len(rows)
     table = [
@@ -75,9 +75,10 @@ def cross_check(
 
 
 def ask_harness(
-    folder: Path, problems: Sequence[Problem], asking: Asking, device: str, trust_remote_code: bool
+    folder: Path, problems: Sequence[Problem], asking: Asking, options: LoadOptions
 ) -> list[dict[str, Any]]:
-    """For each problem what the harness saw, heard and decided: {"prompt_ids", "text", "strict", "lenient", …}."""
+    """For each problem what the harness saw, heard and decided: {"prompt_ids", "text", "strict", "lenient", …}. It
+    computes in float32, whatever we do."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "LMEVAL_LOG_LEVEL": "ERROR"}
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     import lm_eval
@@ -89,13 +90,13 @@ def ask_harness(
     from reasonwright.models.device import pick_device
     from reasonwright.models.load import load_tokenizer
 
-    chat = ChatFormat(load_tokenizer(str(folder), trust_remote_code=trust_remote_code))
+    chat = ChatFormat(load_tokenizer(str(folder), trust_remote_code=options.trust_remote_code))
     lm = HFLM(
         pretrained=str(folder),
         dtype=torch.float32,
-        device=pick_device(device),
+        device=pick_device(options.device),
         batch_size=BATCH,
-        trust_remote_code=trust_remote_code,
+        trust_remote_code=options.trust_remote_code,
     )
     if lm.max_length <= asking.max_tokens:
         raise UserError(f"lm-eval cannot ask: give --max-tokens less than the model's {lm.max_length} positions")

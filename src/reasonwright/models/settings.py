@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,16 @@ from pydantic import Field
 from reasonwright.settings import Settings
 
 Compute = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a model is loaded, whichever it is."""
+
+    device: str = "auto"
+    compute: Compute = "float32"
+    """What it computes in; its weights are float32."""
+    trust_remote_code: bool = False
 
 
 class LoraSettings(Settings):

@@ -13,8 +13,10 @@ from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.display import console
 from reasonwright.models.attention import packs_flat
 from reasonwright.models.device import pick_device
-from reasonwright.models.load import load_config, load_model, load_tokenizer
+from reasonwright.models.load import load_config
 from reasonwright.models.lora import add_adapter
+from reasonwright.models.open import open_model
+from reasonwright.models.settings import LoadOptions
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.memory import fitting_micro_batch, free_memory, gib, memory, peak
 from reasonwright.planner.stages import Work, works_of
@@ -107,8 +109,7 @@ def seconds_of(work: Work, speed: Speed) -> dict[str, float]:
 
 def measure(work: Work, device: str) -> Speed:
     """A few tokens of a full batch of rows, and three optimiser steps on one or two small micro-batches."""
-    model = load_model(work.model, device=device, compute=work.compute, trust_remote_code=work.trust)
-    chat = ChatFormat(load_tokenizer(work.model, trust_remote_code=work.trust))
+    model, chat = open_model(work.model, LoadOptions(device, work.compute, work.trust))
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
     most, longest = min(MAX_ROWS, work.sequences), work.completion + 1

@@ -220,17 +220,18 @@ def _invert(probs: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     """[R] the first token at which the cumulative probability exceeds the row's uniform number: first its block, then
     its place there, which is several times as fast as one cumulative sum over the vocabulary.
 
-    Sums are float64: in float32 one over 151,000 tokens is off by more than the rarest tokens' probability.
+    Sums are float64: in float32 one over 151,000 tokens is off by more than the rarest tokens' probability. Of a row
+    that is not a number it is some token, with which training finds out and says so.
     """
     blocks = F.pad(probs, (0, -probs.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
     mass = blocks.sum(-1, dtype=torch.float64)
     cumulative = mass.cumsum(-1)
     target = _below(uniforms.unsqueeze(-1) * cumulative[:, -1:], cumulative)
-    block = torch.searchsorted(cumulative, target, right=True)
+    block = torch.searchsorted(cumulative, target, right=True).clamp(max=cumulative.shape[-1] - 1)
     before = cumulative.gather(-1, block) - mass.gather(-1, block)
     cumulative = blocks[torch.arange(len(blocks), device=blocks.device), block.squeeze(-1)].double().cumsum(-1)
     place = torch.searchsorted(cumulative, _below(target - before, cumulative), right=True)
-    return (block * BLOCK + place).squeeze(-1)
+    return (block * BLOCK + place).squeeze(-1).clamp(max=probs.shape[-1] - 1)
 
 
 def _below(target: torch.Tensor, cumulative: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from reasonwright.chat import THINK_CLOSE, THINK_OPEN, ChatFormat, PromptMode
 from reasonwright.display import console
-from reasonwright.models.device import pick_device
-from reasonwright.models.load import load_model, load_tokenizer
+from reasonwright.models.open import open_model
+from reasonwright.models.settings import LoadOptions
 from reasonwright.sampling import SampleRequest, SamplingParams
 from reasonwright.sampling.native import NativeSampler
 
@@ -69,12 +69,10 @@ def chat_loop(
     temperature: float,
     seed: int,
     mode: PromptMode,
-    device: str,
-    trust_remote_code: bool,
+    options: LoadOptions,
 ) -> None:
     """Read a question a line until end of input; each is answered on its own."""
-    model = load_model(spec, device=pick_device(device), trust_remote_code=trust_remote_code)
-    chat = ChatFormat(load_tokenizer(spec, trust_remote_code=trust_remote_code))
+    model, chat = open_model(spec, options)
     sampler = NativeSampler(model, chat)
     if console.is_terminal:
         console.print(f"[dim]{spec}: type a question, end with Ctrl-D")
