@@ -27,7 +27,7 @@ from reasonwright.runfolder import environment
 HERE = Path(__file__).parent
 SIDES = {"ours": ["ours.py"], "trl": ["trl_side.py"]}
 ON_GPU = {"trl, continuous batching": ["trl_side.py", "--continuous"]}
-"""As fast as `generate` at best on a CPU."""
+"""Left out on a CPU, where it is slower than `generate`."""
 
 
 def main() -> None:
@@ -129,10 +129,10 @@ def show(title: str, r: dict[str, Any]) -> None:
         )
     for side, f in r["ratio"].items():
         print(f"against {side}: step {f['step']}x, sampling {f['sampling']}x as fast, memory {f['memory']:.0%}")
-    tokens = r["ours"]["sample_s"] / r["limits"]["weights_s"]
+    reads = r["ours"]["sample_s"] / r["limits"]["weights_s"]
     print(
         f"ours takes {r['ours']['step_s'] / r['limits']['arithmetic_s']:.1f}x the arithmetic's time "
-        f"({r['limits']['GFLOP/s']} GFLOP/s) and samples in {tokens:.1f}x the time of reading the weights "
+        f"({r['limits']['GFLOP/s']} GFLOP/s) and samples in {reads:.1f}x the time of reading the weights "
         f"({r['limits']['GB/s']} GB/s); sampler and trainer differ by {r['sampler_gap']:.1e} on average",
         flush=True,
     )

@@ -22,7 +22,6 @@ from reasonwright.planner.memory import fitting_micro_batch, free_memory, gib, m
 from reasonwright.planner.stages import Work, works_of
 from reasonwright.recipe import Recipe
 from reasonwright.sampling import SampleRequest, SamplingParams
-from reasonwright.sampling.decoder import make_decoder
 from reasonwright.sampling.native import MAX_ROWS, NativeSampler, cache_room
 from reasonwright.training.policy import Policy
 
@@ -112,12 +111,9 @@ def measure(work: Work, device: str) -> Speed:
     model, chat = open_model(work.model, LoadOptions(device, work.compute, work.trust))
     parameters = sum(p.numel() for p in model.parameters())
     position = optimizer = prompts = token = 0.0
-    most, longest = min(MAX_ROWS, work.sequences), work.completion + 1
-    decoder = make_decoder(model)
-    dtype, shares = decoder.cache_dtype, decoder.shares_prompts
-    rows, _, _ = cache_room(model.config, dtype, most, work.group, work.prompt, longest, shares)
+    rows = 1
     if work.samples:
-        prompts, token = _sampling(model, chat, work, rows)
+        prompts, token, rows = _sampling(model, chat, work)
     if work.optim:
         model = add_adapter(model, work.lora, 0) if work.lora else model
         most = max(64, min(work.micro_batch, POSITIONS, int(OPERATIONS[device] / (6 * parameters))))
@@ -125,12 +121,15 @@ def measure(work: Work, device: str) -> Speed:
     return Speed(position, optimizer, prompts, token, rows)
 
 
-def _sampling(model: Any, chat: ChatFormat, work: Work, rows: int) -> tuple[float, float]:
+def _sampling(model: Any, chat: ChatFormat, work: Work) -> tuple[float, float, int]:
+    """Seconds of a full batch's prompts and of a token of each of its rows, and how many rows that is."""
     chat.stop_ids = frozenset()  # every row goes on to the end
-    sampler, n = NativeSampler(model, chat), min(work.group, rows)
+    sampler, most = NativeSampler(model, chat), min(MAX_ROWS, work.sequences)
+    rows, _, _ = cache_room(model.config, sampler.decoder, most, work.group, work.prompt, work.completion + 1)
+    n = min(work.group, rows)
     requests = [SampleRequest([1] * work.prompt, str(i)) for i in range(rows // n)]
     one, more = (_timed(sampler.sample, requests, SamplingParams(n, t)) for t in (1, 1 + DECODED))
-    return one, max(0.0, more - one) / DECODED
+    return one, max(0.0, more - one) / DECODED, rows
 
 
 def _training(model: Any, work: Work, most: int) -> tuple[float, float]:

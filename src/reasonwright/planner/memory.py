@@ -83,8 +83,7 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
     if work.samples:
         most = min(MAX_ROWS, work.sequences)
         decoder = make_decoder(_small(work, config, 1, device))
-        dtype, shares = decoder.cache_dtype, decoder.shares_prompts
-        rows, _, cache = cache_room(config, dtype, most, work.group, work.prompt, work.completion + 1, shares)
+        rows, _, cache = cache_room(config, decoder, most, work.group, work.prompt, work.completion + 1)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
         if copies:
             parts["copies"] = copies

@@ -143,14 +143,14 @@ class LlamaDecoder:
             # the keys and values of a prompt are read once, for the queries of all rows that continue it
             scores = [self._apart(_scores(self._together(q), before[0], scale)), _scores(q, recent[0], scale)]
             if C:
-                scores.append(_apart_again(_scores(_all_together(q), common[0], scale), R))
+                scores.append(_all_apart(_scores(_all_together(q), common[0], scale), R))
             weights = torch.cat(scores, dim=-1)
             if mask is not None:
                 weights += mask
             on_prompt, on_recent, on_common = weights.softmax(-1).to(self.cache_dtype).split((S, T, C), dim=-1)
             a = _product(on_recent, recent[1]) + self._apart(_product(self._together(on_prompt), before[1]))
             if C:
-                a += _apart_again(_product(_all_together(on_common), common[1]), R)
+                a += _all_apart(_product(_all_together(on_common), common[1]), R)
             x = x + layer.self_attn.o_proj(a.view(R, -1).to(self.dtype))
             x = x + layer.mlp(layer.post_attention_layernorm(x).to(self.dtype))
         return self.head(self.decoder.norm(x).to(self.dtype))
@@ -278,7 +278,7 @@ def _all_together(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(0, 1).reshape(1, x.shape[1], -1, x.shape[-1])
 
 
-def _apart_again(x: torch.Tensor, rows: int) -> torch.Tensor:
+def _all_apart(x: torch.Tensor, rows: int) -> torch.Tensor:
     """[1, H, R * Q, n] -> [R, H, Q, n]."""
     return x.view(x.shape[1], rows, -1, x.shape[-1]).transpose(0, 1)
 

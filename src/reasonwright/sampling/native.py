@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from reasonwright.chat import ChatFormat
 from reasonwright.models.precision import ComputeWeights
 from reasonwright.sampling.base import SampleRequest, SamplingParams
-from reasonwright.sampling.decoder import fill_holes, make_decoder
+from reasonwright.sampling.decoder import Decoder, fill_holes, make_decoder
 from reasonwright.types import Completion
 
 MAX_ROWS = 512
@@ -130,10 +130,10 @@ class NativeSampler:
 
     def _reserve(self, jobs: list[Job], requests: Sequence[SampleRequest], params: SamplingParams, tokens: int) -> int:
         """Make room for as many rows as may be on their way together."""
-        most, dtype, shares = min(self.max_rows, len(jobs)), self.decoder.cache_dtype, self.decoder.shares_prompts
-        common = common_start([request.prompt_ids for request in requests]) if shares else ()
+        most = min(self.max_rows, len(jobs))
+        common = common_start([request.prompt_ids for request in requests]) if self.decoder.shares_prompts else ()
         width = max(len(request.prompt_ids) for request in requests) - len(common)
-        rows, prompts, _ = cache_room(self.model.config, dtype, most, params.n, width, tokens, shares)
+        rows, prompts, _ = cache_room(self.model.config, self.decoder, most, params.n, width, tokens)
         self.decoder.reserve(rows, prompts, width, tokens, common)
         return rows
 
@@ -183,22 +183,21 @@ def common_start(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
     return first[:same] if same >= COMMON_LEAST else ()
 
 
-def cache_room(
-    config: Any, dtype: torch.dtype, most: int, n: int, width: int, tokens: int, shares: bool
-) -> tuple[int, int, int]:
-    """(rows, prompts, bytes) of the key-value cache: at most `most` rows and, where one row allows, CACHE_BYTES.
+def cache_room(config: Any, decoder: Decoder, most: int, n: int, width: int, tokens: int) -> tuple[int, int, int]:
+    """(rows, prompts, bytes) of the decoder's key-value cache: at most `most` rows and, where one row allows,
+    CACHE_BYTES.
 
-    Args: n: completions a prompt; width, tokens: of the longest prompt and completion; shares: a prompt is kept once.
+    Args: n: completions a prompt; width, tokens: of the longest prompt and completion.
     """
     config = config.get_text_config()
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    per_token = 2 * config.num_hidden_layers * heads * head * dtype.itemsize
+    per_token = 2 * config.num_hidden_layers * heads * head * decoder.cache_dtype.itemsize
     # a prompt is kept once a group, but longer than most of its completions: twice the room of full groups
-    prompt_share = min(1, 2 / n) * width if shares else width
+    prompt_share = min(1, 2 / n) * width if decoder.shares_prompts else width
     rows = max(1, min(int(CACHE_BYTES / (per_token * (tokens + prompt_share))), most))
     prompts = min(rows, 2 * rows // n + 2)
-    return rows, prompts, per_token * (rows * tokens + (prompts if shares else rows) * width)
+    return rows, prompts, per_token * (rows * tokens + (prompts if decoder.shares_prompts else rows) * width)
 
 
 def pick_tokens(logits: torch.Tensor, uniforms: torch.Tensor, params: SamplingParams):
@@ -223,7 +222,9 @@ def _invert(probs: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     Sums are float64: in float32 one over 151,000 tokens is off by more than the rarest tokens' probability. Of a row
     that is not a number it is some token, with which training finds out and says so.
     """
-    blocks = F.pad(probs, (0, -probs.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
+    V = probs.shape[-1]
+    padded = F.pad(probs, (0, -V % BLOCK)) if V % BLOCK else probs  # F.pad copies even where nothing is missing
+    blocks = padded.unflatten(-1, (-1, BLOCK))
     mass = blocks.sum(-1, dtype=torch.float64)
     cumulative = mass.cumsum(-1)
     target = _below(uniforms.unsqueeze(-1) * cumulative[:, -1:], cumulative)
@@ -231,7 +232,7 @@ def _invert(probs: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     before = cumulative.gather(-1, block) - mass.gather(-1, block)
     cumulative = blocks[torch.arange(len(blocks), device=blocks.device), block.squeeze(-1)].double().cumsum(-1)
     place = torch.searchsorted(cumulative, _below(target - before, cumulative), right=True)
-    return (block * BLOCK + place).squeeze(-1).clamp(max=probs.shape[-1] - 1)
+    return (block * BLOCK + place).squeeze(-1).clamp(max=V - 1)
 
 
 def _below(target: torch.Tensor, cumulative: torch.Tensor) -> torch.Tensor:
