@@ -7,9 +7,9 @@ import json
 import random
 import time
 
-from reasonwright.threads import wait_briefly
+from reasonwright.process import prepare_process
 
-wait_briefly()
+prepare_process()
 
 import torch
 from arguments import side_arguments

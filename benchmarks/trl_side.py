@@ -11,7 +11,7 @@ import random
 import tempfile
 import time
 
-from reasonwright.threads import wait_briefly
+from reasonwright.process import wait_briefly
 
 wait_briefly()  # as on our side
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -6,9 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from reasonwright.threads import wait_briefly
+from reasonwright.process import prepare_process
 
-wait_briefly()  # before torch is imported, as the command line does
+prepare_process()  # before torch is imported, as the command line does
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 _CACHE = tempfile.TemporaryDirectory(prefix="reasonwright-tests-")
 os.environ["REASONWRIGHT_CACHE"] = _CACHE.name  # nobody's own kept answers are read or written

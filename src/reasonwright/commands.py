@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reasonwright.threads import wait_briefly
+from reasonwright.process import prepare_process
 from reasonwright.types import UserError
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def tasks(_: argparse.Namespace) -> None:
 
 def _prepare_libraries() -> None:
     """Environment that libraries read when they are imported; our own lines only: no progress bars for local files."""
-    wait_briefly()
+    prepare_process()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -153,3 +153,19 @@ def test_zero_outside_the_mask_and_other_heads_agree(monkeypatch):
     for ours, h in ((other, other_entropy), (chunked, chunked_entropy)):
         torch.testing.assert_close(ours, logprobs, rtol=0, atol=1e-6)
         torch.testing.assert_close(h, entropy)
+
+
+@pytest.mark.parametrize("kind", ["qwen3 tied", "qwen3"])
+def test_the_embeddings_gradient_is_autograds(kind: str):
+    """Added to the head's in place where the weights are shared; over two micro-batches, a token twice in one."""
+    rows = [[TokenSequence([5, 6, 5], [8, 9])], [TokenSequence([9, 5], [6, 6, 7])]]
+    batches = [pack(row, [1.0], micro_batch_tokens=100, flat=True)[0] for row in rows]
+    model, other = prepare(toy_model(kind)), toy_model(kind)
+    for batch in batches:
+        logprobs, _ = batch_logprobs(model, batch)
+        logprobs.sum().backward()
+        logits = other(input_ids=batch.input_ids).logits.log_softmax(-1)
+        picked = logits.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
+        picked[batch.loss_mask].sum().backward()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.grad, other.get_parameter(name).grad, rtol=1e-4, atol=1e-5)

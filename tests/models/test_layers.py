@@ -11,10 +11,11 @@ from reasonwright.cli import main
 from reasonwright.data.packing import pack, token_weights
 from reasonwright.models.attention import packs_flat
 from reasonwright.models.forward import batch_logprobs
-from reasonwright.models.layers import checkpoint_layers, compile_layers
+from reasonwright.models.layers import checkpoint_layers, compile_layers, recompute_units
 from reasonwright.models.lora import add_adapter
 from reasonwright.models.settings import LoraSettings
 from reasonwright.objectives.sft_loss import sft_loss
+from reasonwright.planner.memory import _kept
 from reasonwright.sampling.decoder import GenericDecoder
 from reasonwright.training.policy import Policy
 from reasonwright.training.settings import OptimSettings
@@ -40,18 +41,8 @@ def step(model) -> tuple[list[float], torch.Tensor]:
 
 
 def kept_bytes(model) -> int:
-    """What a forward pass keeps for the backward pass, each storage once."""
-    kept: dict[int, int] = {}
-
-    def pack_(x: torch.Tensor) -> torch.Tensor:
-        kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
-        return x
-
     [batch] = pack(random_groups(1), [1.0] * len(random_groups(1)), micro_batch_tokens=1000, flat=packs_flat(model))
-    with torch.autograd.graph.saved_tensors_hooks(pack_, lambda x: x):
-        logprobs, _ = batch_logprobs(model, batch)
-    assert logprobs.requires_grad
-    return sum(kept.values())
+    return _kept(model, batch)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -62,8 +53,21 @@ def test_checkpointed_layers_give_the_same_and_keep_less(which: int):
     expected, got = step(plain), step(other)
     assert got[0] == expected[0]
     assert torch.equal(got[1], expected[1])
-    weights = sum(p.nbytes for p in plain.parameters())
-    assert kept_bytes(other) - weights < 0.5 * (kept_bytes(plain) - weights)
+    assert kept_bytes(other) < 0.5 * kept_bytes(plain)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_recomputed_units_give_the_same_and_keep_less(which: int):
+    """Two of the arrays as wide as the unit, of each layer and position."""
+    plain, other = (list(models())[which] for _ in range(2))
+    recompute_units(other)
+    expected, got = step(plain), step(other)
+    assert got[0] == expected[0]
+    assert torch.equal(got[1], expected[1])
+    config, groups = plain.config, random_groups(1)
+    [batch] = pack(groups, [1.0] * len(groups), micro_batch_tokens=1000, flat=True)
+    saved = 2 * plain.dtype.itemsize * batch.input_ids.numel() * config.intermediate_size * config.num_hidden_layers
+    assert kept_bytes(plain) - kept_bytes(other) == saved
 
 
 def test_they_decode_as_before():

@@ -14,7 +14,7 @@ from reasonwright.models.forward import batch_logprobs
 from reasonwright.models.layers import checkpoint_layers
 from reasonwright.models.load import load_model
 from reasonwright.models.lora import add_adapter, merged
-from reasonwright.models.precision import ComputeWeights, autocast, compute_dtype, compute_in, require_compute
+from reasonwright.models.precision import autocast, compute_dtype, compute_in, require_compute
 from reasonwright.models.settings import LoraSettings
 from reasonwright.types import UserError
 from toy_models import toy_model
@@ -84,33 +84,6 @@ def test_copies_adapters_and_loaded_models_know_their_type():
     assert compute_dtype(plain) == torch.float32
     with autocast(plain):
         assert not torch.is_autocast_enabled("cpu")
-
-
-def test_copies_stand_in_for_the_weights_for_as_long_as_is_said():
-    model = half("qwen3 tied")
-    weights = ComputeWeights(model)
-    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    assert weights.nbytes == 2 * sum(m.weight.numel() for m in linear)  # the head's too, which is the embedding's
-    embedding, state = model.get_input_embeddings().weight, {k: v.clone() for k, v in model.state_dict().items()}
-    places = []
-    for factor in (1.0, 2.0):
-        with torch.no_grad():
-            linear[0].weight.mul_(factor)
-            state = {k: v.clone() for k, v in model.state_dict().items()}
-        with weights.in_place():
-            assert all(m.weight.dtype == HALF for m in linear)
-            assert torch.equal(
-                linear[0].weight, dict(model.named_parameters())["model.layers.0.self_attn.q_proj.weight"].to(HALF)
-            )
-            assert model.get_input_embeddings().weight is embedding
-            assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
-            places.append([m.weight.data_ptr() for m in linear])
-        assert all(isinstance(m.weight, torch.nn.Parameter) for m in linear)
-    assert places[0] == places[1]
-    with pytest.raises(KeyboardInterrupt), weights.in_place():
-        raise KeyboardInterrupt
-    assert all(isinstance(m.weight, torch.nn.Parameter) for m in linear)
-    assert ComputeWeights(toy_model("qwen3")).nbytes == 0
 
 
 def test_a_gpu_without_it_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from reasonwright.objectives import logprobs as module
 from reasonwright.objectives.logprobs import chunked_logprobs, selected_logprobs
@@ -11,16 +12,16 @@ from reasonwright.objectives.logprobs import chunked_logprobs, selected_logprobs
 N, H, V = 23, 8, 17
 
 
-def problem(bias: bool = False):
+def problem():
     torch.manual_seed(0)
-    head = torch.nn.Linear(H, V, bias=bias)
-    return torch.randn(N, H, requires_grad=True), head, torch.randint(V, (N,))
+    weight = torch.randn(V, H) / H**0.5
+    return torch.randn(N, H, requires_grad=True), weight.requires_grad_(), torch.randint(V, (N,))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 2.5])
 def test_by_the_definition(temperature):
-    hidden, head, targets = problem()
-    logits = head(hidden).detach() * 4
+    hidden, weight, targets = problem()
+    logits = (hidden @ weight.T).detach() * 4
     logprobs, entropy = selected_logprobs(logits, targets, temperature)
     for row, target, logprob, h in zip(logits.tolist(), targets, logprobs, entropy, strict=True):
         total = math.fsum(math.exp(x / temperature) for x in row)
@@ -30,36 +31,64 @@ def test_by_the_definition(temperature):
 
 
 @pytest.mark.parametrize("rows", [1, 5, 22])
-@pytest.mark.parametrize("bias", [False, True])
-def test_chunks_change_nothing(monkeypatch, rows, bias):
-    """Value, entropy, and the gradient by hidden states and head."""
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("half", [False, True])
+def test_chunks_change_nothing(monkeypatch, rows, frozen, half):
+    """Value, entropy, and the gradient by hidden states and head, in float32 and under autocast."""
 
     def run(chunked=True):
-        hidden, head, targets = problem(bias)
-        if chunked:
-            logprobs, entropy = chunked_logprobs(hidden, head, targets, 0.8)
-        else:
-            logprobs, entropy = selected_logprobs(head(hidden), targets, 0.8)
+        hidden, weight, targets = problem()
+        weight.requires_grad_(not frozen)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            if chunked:
+                logprobs, entropy = chunked_logprobs(hidden, weight, targets, 0.8)
+            else:
+                logprobs, entropy = selected_logprobs(torch.nn.functional.linear(hidden, weight), targets, 0.8)
         (logprobs * torch.linspace(-1, 1, N)).sum().backward()
-        return [logprobs.detach(), entropy, hidden.grad, *(p.grad for p in head.parameters())]
+        assert weight.grad is None or weight.grad.dtype == torch.float32
+        return [logprobs.detach(), entropy, hidden.grad, *([] if frozen else [weight.grad])]
 
+    tolerance = {"rtol": 1e-2, "atol": 5e-3} if half else {"rtol": 1e-5, "atol": 1e-6}
     expected = run(chunked=False)
-    torch.testing.assert_close(run(), expected, rtol=1e-5, atol=1e-6)  # one chunk holds all
+    torch.testing.assert_close(run(), expected, **tolerance)  # one chunk holds all
     monkeypatch.setattr(module, "CHUNK_ELEMENTS", rows * V + 1)
-    torch.testing.assert_close(run(), expected, rtol=1e-5, atol=1e-6)
+    got = run()
+    torch.testing.assert_close(got[:2], expected[:2], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(got, expected, **tolerance)
+
+
+def test_many_chunks_in_bfloat16_lose_nothing(monkeypatch):
+    """The gradient of the weight is summed in float32: 2,000 equal summands, of which bfloat16 would lose most."""
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", V)
+    hidden, weight = torch.ones(2000, H), torch.zeros(V, H, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        logprobs, _ = chunked_logprobs(hidden, weight, torch.zeros(2000, dtype=torch.long))
+    logprobs.sum().backward()
+    assert weight.grad[0].tolist() == pytest.approx([2000 * (1 - 1 / V)] * H, rel=5e-3)
+
+
+class Shapes(TorchDispatchMode):
+    """Of the matrices that operations make."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        made = operation(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and made.ndim == 2:
+            self.seen.add(tuple(made.shape))
+        return made
 
 
 def test_no_more_logits_than_a_chunk(monkeypatch):
     monkeypatch.setattr(module, "CHUNK_ELEMENTS", 5 * V)
-    hidden, head, targets = problem()
-    sizes = []
-    head.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.numel()))
-    logprobs, entropy = chunked_logprobs(hidden, head, targets)
-    assert len(logprobs) == len(entropy) == N
-    assert max(sizes) == 5 * V
-    assert sum(sizes) == N * V
-    logprobs.sum().backward()
-    assert max(sizes) == 5 * V
+    hidden, weight, targets = problem()
+    with Shapes() as shapes:
+        logprobs, entropy = chunked_logprobs(hidden, weight, targets)
+        assert len(logprobs) == len(entropy) == N
+        logprobs.sum().backward()
+    assert {rows for rows, columns in shapes.seen if columns == V} == {5, N % 5, H}  # H: the weight, transposed
 
 
 def test_huge_logits():

@@ -8,7 +8,9 @@ import resource
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from reasonwright.process import prepare_process
+
+prepare_process()
 
 import torch
 from transformers import AutoModelForCausalLM, Qwen2Config

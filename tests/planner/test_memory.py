@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from peak_of_a_step import write_model
 
 from commands import SMOKE
@@ -17,10 +19,10 @@ from reasonwright.chat import ChatFormat
 from reasonwright.cli import main
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.attention import packs_flat, prepare
-from reasonwright.models.layers import checkpoint_layers
+from reasonwright.models.layers import checkpoint_layers, recompute_units
 from reasonwright.models.load import load_config
 from reasonwright.models.lora import add_adapter
-from reasonwright.models.precision import ComputeWeights, compute_in
+from reasonwright.models.precision import compute_in
 from reasonwright.models.settings import Compute, LoraSettings
 from reasonwright.objectives.sft_loss import sft_loss
 from reasonwright.planner.command import Speed, seconds_of
@@ -67,8 +69,8 @@ def test_the_cache_and_the_copies_are_as_large_as_the_samplers(compute: Compute)
     held = sampler.decoder.own.nbytes + sampler.decoder.prompt.nbytes
     parts = memory(replace(WORK, compute=compute), model.config, "cpu")
     assert parts["cache"] == held
-    assert parts.get("copies", 0) == sampler.weights.nbytes
-    assert (sampler.weights.nbytes > 0) == (compute == "bfloat16")
+    assert parts.get("copies", 0) == sum(copy.nbytes for *_, copy in sampler.weights.copies)
+    assert ("copies" in parts) == (compute == "bfloat16")
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
@@ -88,7 +90,8 @@ def test_what_bfloat16_takes_and_saves(kind: str):
         [batch] = pack(sequences, [1.0] * n, micro_batch_tokens=1000, flat=packs_flat(model))
         sizes.append(_kept(model, batch))
     casts = sizes[0] - (sizes[1] - sizes[0]) / 2  # what is kept for no position at all
-    assert casts == pytest.approx(ComputeWeights(model).nbytes, rel=0.2)
+    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    assert casts == pytest.approx(sum(2 * p.numel() for m in linear for p in m.parameters()), rel=0.2)
     assert peak(half) - half["casts"] >= peak(half | {"casts": 0})
 
 
@@ -101,21 +104,20 @@ def test_a_config_of_another_type_is_trained_in_float32(compute: Compute):
     assert memory(replace(WORK, compute=compute), config, "cpu") == expected
 
 
-@pytest.mark.parametrize("checkpointed", [False, True])
+@pytest.mark.parametrize("change", [recompute_units, checkpoint_layers])
 @pytest.mark.parametrize("kind", ["qwen3", "llama biases", "gemma3"])
-def test_a_layer_more_keeps_a_layer_more(kind: str, checkpointed: bool):
+def test_a_layer_more_keeps_a_layer_more(kind: str, change: Callable):
     """One and two layers say what five keep."""
     config = toy_model(kind).config
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types * 3
-    layer = _layer(WORK, config, "cpu", checkpointed)
+    layer = _layer(WORK, config, "cpu", change)
     model = _small(WORK, config, 5, "cpu")
-    if checkpointed:
-        checkpoint_layers(model)
+    change(model)
     sequences = [TokenSequence([1] * 9, [1] * 24)] * 2
     [batch] = pack(sequences, [1.0, 1.0], micro_batch_tokens=100, flat=packs_flat(model))
     expected = _kept(model, batch) / batch.input_ids.numel()
-    assert layer.fixed + 5 * layer.bytes == pytest.approx(expected, rel=0.05)  # gemma3's layers differ
+    assert layer.fixed + 5 * layer.bytes == pytest.approx(expected, rel=0.1)  # gemma3's layers differ
 
 
 def test_the_micro_batch_that_it_names_fits_and_is_the_largest():

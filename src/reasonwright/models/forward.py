@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from reasonwright.models.attention import FAMILIES, packs_flat, segments_of
 from reasonwright.models.precision import autocast
@@ -36,12 +37,31 @@ def _attention_mask(config: Any, segment_ids: torch.Tensor):
     return {"full_attention": full, "sliding_attention": near}
 
 
+def _embed(model: Any, token_ids: torch.Tensor) -> torch.Tensor:
+    """The tokens' embeddings [B, T, H].
+
+    Where the head has the same weights, autograd would make a second gradient as large as the head's, zeros but for
+    these tokens' rows, and add the two. The rows are added to the head's in place: `backward()` has it by then.
+    """
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    weight = embedding.weight
+    if weight is not head.weight or not weight.requires_grad or not torch.is_grad_enabled():
+        return embedding(token_ids)
+    rows = F.embedding(token_ids, weight.detach()).requires_grad_()
+
+    def add(grad: torch.Tensor) -> None:
+        weight.grad.index_put_((token_ids,), grad, accumulate=True)
+
+    rows.register_hook(add)
+    return rows
+
+
 def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
     """Log-probabilities of a batch's targets at the sampler's temperature.
 
     Returns: (logprobs [B, T] float32, 0 where `loss_mask` is False; entropy [] summed over trained tokens, no graph).
     """
-    inputs = {"input_ids": batch.input_ids, "use_cache": False}
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids, "use_cache": False}
     if batch.segments is not None:
         assert packs_flat(model)
         inputs["position_ids"] = batch.position_ids
@@ -53,9 +73,10 @@ def batch_logprobs(model: Any, batch: Batch, temperature: float = 1.0):
     mask = batch.loss_mask
     with autocast(model):
         if model.config.model_type in FAMILIES:
+            inputs["inputs_embeds"] = _embed(model, inputs.pop("input_ids"))
             hidden = model.get_decoder()(**inputs).last_hidden_state
-            head = model.get_output_embeddings()
-            picked, entropy = chunked_logprobs(hidden[mask], head, batch.targets[mask], temperature)
+            weight = model.get_output_embeddings().weight
+            picked, entropy = chunked_logprobs(hidden[mask], weight, batch.targets[mask], temperature)
         else:
             picked, entropy = selected_logprobs(model(**inputs).logits[mask], batch.targets[mask], temperature)
     logprobs = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device).masked_scatter(mask, picked)

@@ -7,17 +7,12 @@ follows the logits stay float32.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from transformers.pytorch_utils import Conv1D
 
 from reasonwright.models.settings import Compute
 from reasonwright.types import UserError
-
-LINEAR = (torch.nn.Linear, Conv1D)
-"""The second is GPT-2's linear layer, its weight transposed."""
 
 
 def compute_in(model: Any, compute: Compute) -> Any:
@@ -48,34 +43,3 @@ def require_compute(compute: Compute, device: str) -> None:
     """Raises UserError where the device cannot compute in that type (or only by emulation)."""
     if compute == "bfloat16" and device == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise UserError(f"compute is bfloat16, which {torch.cuda.get_device_name()} does not have: set it to float32")
-
-
-class ComputeWeights:
-    """The weights of a model's linear layers (adapters' too) in the type that it computes in. Autocast would cast them
-    again for every token that is sampled. None where that is the type that they have."""
-
-    def __init__(self, model: Any):
-        self.copies = [
-            (module, name, torch.empty_like(parameter, dtype=compute_dtype(model), requires_grad=False))
-            for module in model.modules()
-            if isinstance(module, LINEAR) and compute_dtype(model) != model.dtype
-            for name, parameter in module.named_parameters(recurse=False)
-        ]
-
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Make the copies what the weights are now; as long as the context lasts, the layers compute with them. They
-        keep their places in memory. `parameters()` and `state_dict()` are the weights all the while."""
-        try:
-            for module, name, copy in self.copies:
-                with torch.no_grad():
-                    copy.copy_(module._parameters[name])  # type: ignore[arg-type]
-                vars(module)[name] = copy  # found before what nn.Module keeps under this name
-            yield
-        finally:
-            for module, name, _ in self.copies:
-                vars(module).pop(name, None)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(copy.nbytes for *_, copy in self.copies)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
+import torch.nn.functional as F
 
 CHUNK_ELEMENTS = 2**24
 """Logits held at a time: 16 M elements, 64 MiB in float32."""
@@ -49,21 +49,70 @@ class _Selected(torch.autograd.Function):
         return logits_grad.to(ctx.dtype), None, None
 
 
-def chunked_logprobs(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tensor, temperature: float = 1.0):
-    """`selected_logprobs(head(hidden), …)` in chunks; backward computes each chunk's logits again.
+def chunked_logprobs(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float = 1.0):
+    """`selected_logprobs(hidden @ weight.T, …)` in chunks; backward computes each chunk's logits again.
 
-    Args: hidden: [N, H] last hidden states; head: maps [n, H] to [n, V]; targets: [N].
+    Args: hidden: [N, H] last hidden states; weight: [V, H] the head's; targets: [N]. Under autocast the products are
+    in its type, and the gradient of the weight is summed over the chunks in the weight's own.
     """
-    vocabulary = next(head.parameters()).shape[0]
-    chunk = max(1, CHUNK_ELEMENTS // vocabulary)
+    if len(hidden) <= _rows(weight):
+        return selected_logprobs(F.linear(hidden, weight), targets, temperature)
+    return _Chunked.apply(hidden, weight, targets, temperature)
 
-    def one(hidden_n: torch.Tensor, targets_n: torch.Tensor):
-        return selected_logprobs(head(hidden_n), targets_n, temperature)
 
-    if hidden.shape[0] <= chunk:
-        return one(hidden, targets)
-    parts = [
-        checkpoint(one, h, t, use_reentrant=False)
-        for h, t in zip(hidden.split(chunk), targets.split(chunk), strict=True)
-    ]
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+class _Chunked(torch.autograd.Function):
+    """Of each position, only the normaliser log Z is kept: p = exp(logits / T - log Z). The gradient of the weight, as
+    large as the weight, is one tensor to which every chunk adds."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float):
+        ctx.temperature = temperature
+        ctx.compute = _compute_dtype(hidden)
+        h, w = hidden.to(ctx.compute), weight.to(ctx.compute)
+        logprobs, entropy, normaliser = [], [], []
+        for h_n, targets_n in zip(h.split(_rows(weight)), targets.split(_rows(weight)), strict=True):
+            logits = F.linear(h_n, w).float().div_(temperature)
+            top = logits.amax(-1, keepdim=True)
+            logits -= top
+            picked = logits.gather(-1, targets_n.unsqueeze(-1)).squeeze(-1)
+            probs = logits.exp()
+            total = probs.sum(-1)
+            logtotal = total.log()
+            logprobs.append(picked - logtotal)
+            entropy.append(logtotal - logits.mul_(probs).sum(-1) / total)
+            normaliser.append(logtotal + top.squeeze(-1))
+        ctx.save_for_backward(hidden, weight, targets, torch.cat(normaliser))
+        entropy_N = torch.cat(entropy)
+        ctx.mark_non_differentiable(entropy_N)
+        return torch.cat(logprobs), entropy_N
+
+    @staticmethod
+    def backward(ctx: Any, grad_N: torch.Tensor, _: Any):
+        hidden, weight, targets, normaliser = ctx.saved_tensors
+        h, w = hidden.to(ctx.compute), weight.to(ctx.compute)
+        hidden_grad = torch.empty_like(hidden)
+        weight_grad = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        columns = ((grad_N / ctx.temperature).unsqueeze(-1), targets.unsqueeze(-1), normaliser.unsqueeze(-1))
+        chunks = [x.split(_rows(weight)) for x in (h, hidden_grad, *columns)]
+        for h_n, hidden_grad_n, grad_n, targets_n, normaliser_n in zip(*chunks, strict=True):
+            probs = F.linear(h_n, w).float().div_(ctx.temperature).sub_(normaliser_n).exp_()
+            logits_grad = probs.mul_(-grad_n).scatter_add_(-1, targets_n, grad_n).to(ctx.compute)
+            hidden_grad_n.copy_(logits_grad @ w)
+            if weight_grad is None:
+                continue
+            if weight.dtype == ctx.compute:
+                weight_grad.addmm_(logits_grad.T, h_n)
+            else:
+                weight_grad += logits_grad.T @ h_n
+        return hidden_grad, weight_grad, None, None
+
+
+def _rows(weight: torch.Tensor) -> int:
+    """Positions of a chunk."""
+    return max(1, CHUNK_ELEMENTS // len(weight))
+
+
+def _compute_dtype(x: torch.Tensor) -> torch.dtype:
+    """That of a linear layer here and now."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM
 
 from reasonwright.data.packing import TokenSequence, pack
 from reasonwright.models.attention import FAMILIES, packs_flat, prepare
 from reasonwright.models.forward import batch_logprobs
-from reasonwright.models.layers import checkpoint_layers
+from reasonwright.models.layers import checkpoint_layers, recompute_units
 from reasonwright.models.load import load_config
 from reasonwright.models.lora import add_adapter
-from reasonwright.models.precision import ComputeWeights, compute_dtype, compute_in
+from reasonwright.models.precision import compute_dtype, compute_in
 from reasonwright.objectives.logprobs import CHUNK_ELEMENTS
 from reasonwright.planner.stages import Work
 from reasonwright.sampling.decoder import make_decoder
 from reasonwright.sampling.native import MAX_ROWS, cache_room
+from reasonwright.sampling.weights import LINEAR, copied_layers, packed_layers
 from reasonwright.types import UserError
 
 LOGITS_IN_TRAINING, LOGITS_IN_SAMPLING = 6, 8
@@ -44,9 +49,8 @@ Parts = dict[str, int]
 
 def peak(parts: Parts) -> int:
     """Sampling and training come one after the other; all else is there all the time."""
-    training = ("activations", "casts", "logits", "fragments")
-    passing = [parts.get("sampling", 0), sum(parts.get(name, 0) for name in training)]
-    return sum(parts.values()) - min(passing)
+    stages = ("sampling", "packed"), ("activations", "casts", "logits", "fragments", "gradients")
+    return sum(parts.values()) - min(sum(parts.get(name, 0) for name in names) for names in stages)
 
 
 def memory(work: Work, config: Any, device: str, positions: int | None = None) -> Parts:
@@ -60,24 +64,28 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
         if work.lora and work.optim:
             model = add_adapter(model, work.lora, 0)
     size, V = DTYPE.itemsize, config.get_text_config().vocab_size
-    copies = ComputeWeights(model).nbytes
+    casts = _computed(model, [m for m in model.modules() if isinstance(m, LINEAR)])
+    casts = casts if compute_dtype(model) != DTYPE else 0
     parts = {"weights": size * sum(p.numel() for p in model.parameters())}
     if work.optim:
-        one, fixed = _layer(work, config, device, checkpointed=False)
+        one, fixed = _layer(work, config, device)
         trained = size * sum(p.numel() for p in model.parameters() if p.requires_grad)
         parts |= {"gradients": trained, "moments": 2 * trained}
         if work.reference and not work.lora:
             parts["reference"] = size * whole
         n = positions or work.micro_batch
-        kept = _layer(work, config, device, checkpointed=True).bytes if work.optim.activation_checkpointing else one
+        if work.optim.activation_checkpointing:
+            kept = _layer(work, config, device, checkpoint_layers).bytes
+        else:  # of torch.compile one cannot know before
+            kept = one if work.optim.torch_compile else _layer(work, config, device, recompute_units).bytes
         # beside what is kept, the backward pass works on one layer
         parts["activations"] = int(n * (fixed + kept * config.get_text_config().num_hidden_layers + one))
         rows = min(n, max(1, CHUNK_ELEMENTS // V)) if config.model_type in FAMILIES else n
-        passing = size + compute_dtype(model).itemsize if copies else size  # a gradient, before it is float32 as well
+        passing = size + compute_dtype(model).itemsize if casts else size  # a gradient, before it is float32 as well
         passing_gradient = passing * head.weight.numel() if head.weight.requires_grad else 0
         parts["logits"] = LOGITS_IN_TRAINING * size * rows * V + passing_gradient
-        if copies:
-            parts["casts"] = copies  # autocast's, from a forward pass to its backward
+        if casts:
+            parts["casts"] = casts  # autocast's, from a forward pass to its backward
         if device == "cpu":
             parts["fragments"] = int(FRAGMENTS * (parts["activations"] + parts["logits"]))
     if work.samples:
@@ -85,9 +93,16 @@ def memory(work: Work, config: Any, device: str, positions: int | None = None) -
         decoder = make_decoder(_small(work, config, 1, device))
         rows, _, cache = cache_room(config, decoder, most, work.group, work.prompt, work.completion + 1)
         parts |= {"cache": cache, "sampling": LOGITS_IN_SAMPLING * size * rows * V}
-        if copies:
-            parts["copies"] = copies
+        packed = _computed(model, packed_layers(model, device))
+        parts |= {"packed": packed} if packed else {}
+        copies = _computed(model, copied_layers(model, device))
+        parts |= {"copies": copies} if copies else {}
     return parts
+
+
+def _computed(model: Any, layers: Sequence[torch.nn.Module]) -> int:
+    """Bytes of the layers' own parameters in the type that the model computes in."""
+    return compute_dtype(model).itemsize * sum(p.numel() for m in layers for p in m.parameters(recurse=False))
 
 
 class _Layer(NamedTuple):
@@ -97,7 +112,8 @@ class _Layer(NamedTuple):
     """… and by all that is no layer."""
 
 
-def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
+def _layer(work: Work, config: Any, device: str, change: Callable[[Any], None] = lambda _: None) -> _Layer:
+    """Of a model whose layers were changed so."""
     groups = [
         [TokenSequence([token] * work.prompt, [1] * min(work.completion, MEASURED))] * min(2, work.group)
         for token in (1, 2)
@@ -106,8 +122,7 @@ def _layer(work: Work, config: Any, device: str, checkpointed: bool) -> _Layer:
     for layers in (1, 2):
         model = _small(work, config, layers, device)
         model = add_adapter(model, work.lora, 0) if work.lora else model
-        if checkpointed:
-            checkpoint_layers(model)
+        change(model)
         sizes = []
         for completions in (groups[0], groups[0] + groups[1]):
             [batch] = pack(completions, [1.0] * len(completions), micro_batch_tokens=10**6, flat=packs_flat(model))
@@ -134,18 +149,28 @@ def _small(work: Work, config: Any, layers: int, device: str) -> Any:
 
 
 def _kept(model: Any, batch: Any) -> int:
-    """Bytes that a forward pass keeps for the backward pass, weights left out, each storage once."""
+    """Bytes that a forward pass keeps for the backward pass, weights left out."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, torch.Tensor] = {}
+    with _Made() as made:
+        _graph = batch_logprobs(model, batch)  # for as long as it is there, so is what it keeps
+    return sum(size for ref, (place, size) in made.arrays.items() if not ref.expired() and place not in weights)
 
-    def keep(x: torch.Tensor) -> torch.Tensor:
-        if x.untyped_storage().data_ptr() not in weights:
-            kept[x.untyped_storage().data_ptr()] = x
-        return x
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        batch_logprobs(model, batch)
-    return sum(x.untyped_storage().nbytes() for x in kept.values())
+class _Made(TorchDispatchMode):
+    """The arrays that operations make or look at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrays: dict[StorageWeakRef, tuple[int, int]] = {}
+        """Address and bytes."""
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = operation(*args, **(kwargs or {}))
+        for x in tree_leaves(made):
+            if isinstance(x, torch.Tensor):
+                storage = x.untyped_storage()
+                self.arrays[StorageWeakRef(storage)] = storage.data_ptr(), storage.nbytes()
+        return made
 
 
 def fitting_micro_batch(work: Work, config: Any, device: str, free: int) -> int | None:

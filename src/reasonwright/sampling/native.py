@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 
 from reasonwright.chat import ChatFormat
-from reasonwright.models.precision import ComputeWeights
 from reasonwright.sampling.base import SampleRequest, SamplingParams
 from reasonwright.sampling.decoder import Decoder, fill_holes, make_decoder
+from reasonwright.sampling.weights import SamplingWeights
 from reasonwright.types import Completion
 
 MAX_ROWS = 512
@@ -46,7 +46,7 @@ class NativeSampler:
     def __init__(self, model: Any, chat: ChatFormat, max_rows: int = MAX_ROWS):
         self.model, self.chat, self.max_rows = model, chat, max_rows
         self.decoder = make_decoder(model)
-        self.weights = ComputeWeights(model)
+        self.weights = SamplingWeights(model)
 
     @torch.inference_mode()
     def sample(

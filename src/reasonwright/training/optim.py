@@ -47,6 +47,7 @@ class Together:
         self.param_groups = [*first.param_groups, *second.param_groups]
         self.state = first.state
         """By parameter, of both."""
+        first.state.update(second.state)
         second.state = first.state
 
     def step(self) -> None:
@@ -63,4 +64,8 @@ def _adamw(parameters: list[torch.nn.Parameter], settings: OptimSettings) -> tor
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), fused=True)
+    for p in parameters:  # as its first step would, but in one piece: among activations they scatter the free memory
+        step = torch.zeros((), dtype=torch.float32, device=p.device)
+        optimizer.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+    return optimizer

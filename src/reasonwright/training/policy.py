@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from reasonwright.models.forward import batch_logprobs
-from reasonwright.models.layers import checkpoint_layers, compile_layers
+from reasonwright.models.layers import checkpoint_layers, compile_layers, recompute_units
 from reasonwright.training.optim import learning_rate, make_optimizer
 from reasonwright.training.settings import OptimSettings
 from reasonwright.types import Batch, LossOutput, UserError
@@ -32,6 +32,8 @@ class Policy:
             compile_layers(model)
         if settings.activation_checkpointing:
             checkpoint_layers(model)
+        elif not settings.torch_compile:  # whose own planning decides what to compute again
+            recompute_units(model)
         self.steps = 0
         """Optimiser steps attempted, skipped ones included."""
         self.bad_steps = 0
