@@ -12,7 +12,7 @@ from places import ROOT
 
 LEVELS = [
     ["types", "settings"],
-    ["chat", "objectives", "runlog", "display", "stopping", "threads"],
+    ["chat", "objectives", "runlog", "display", "stopping", "process"],
     ["models", "verify", "data"],
     ["sampling", "tasks"],
     ["evaluation"],

@@ -34,7 +34,7 @@ def parrot():
     """Trained to answer by the question alone, behind any thought."""
     model, chat, rng = fresh_model(), toy_chat(), Random(0)
     policy = Policy(model, OptimSettings(lr=1e-2, schedule="constant"), total_steps=1000)
-    for step in range(100):
+    for step in range(200):
         rows = []
         for question, code in CODES.items():
             whole = chat.completion_ids(render_completion(idle_thought(rng, step % 3), code))

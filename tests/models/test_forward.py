@@ -155,12 +155,15 @@ def test_zero_outside_the_mask_and_other_heads_agree(monkeypatch):
         torch.testing.assert_close(h, entropy)
 
 
+@pytest.mark.parametrize("padding", [None, 6])
 @pytest.mark.parametrize("kind", ["qwen3 tied", "qwen3"])
-def test_the_embeddings_gradient_is_autograds(kind: str):
+def test_the_embeddings_gradient_is_autograds(kind: str, padding: int | None):
     """Added to the head's in place where the weights are shared; over two micro-batches, a token twice in one."""
     rows = [[TokenSequence([5, 6, 5], [8, 9])], [TokenSequence([9, 5], [6, 6, 7])]]
     batches = [pack(row, [1.0], micro_batch_tokens=100, flat=True)[0] for row in rows]
     model, other = prepare(toy_model(kind)), toy_model(kind)
+    for m in (model, other):
+        m.get_input_embeddings().padding_idx = padding
     for batch in batches:
         logprobs, _ = batch_logprobs(model, batch)
         logprobs.sum().backward()

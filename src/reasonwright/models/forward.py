@@ -50,6 +50,8 @@ def _embed(model: Any, token_ids: torch.Tensor) -> torch.Tensor:
     rows = F.embedding(token_ids, weight.detach()).requires_grad_()
 
     def add(grad: torch.Tensor) -> None:
+        if embedding.padding_idx is not None:  # whose row has no gradient
+            grad = grad.masked_fill((token_ids == embedding.padding_idx).unsqueeze(-1), 0)
         weight.grad.index_put_((token_ids,), grad, accumulate=True)
 
     rows.register_hook(add)
