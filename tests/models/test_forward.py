@@ -172,3 +172,20 @@ def test_the_embeddings_gradient_is_autograds(kind: str, padding: int | None):
         picked[batch.loss_mask].sum().backward()
     for name, p in model.named_parameters():
         torch.testing.assert_close(p.grad, other.get_parameter(name).grad, rtol=1e-4, atol=1e-5)
+
+
+def test_the_embeddings_gradient_is_the_same_to_the_bit_every_time():
+    """Many tokens of few kinds, two threads: sums by whoever comes first would differ."""
+    model, threads = prepare(toy_model("qwen3 tied")), torch.get_num_threads()
+    ids = [i % 7 + 3 for i in range(2000)]
+    [batch] = pack([TokenSequence(ids[:1], ids[1:])], [1.0], micro_batch_tokens=4096, flat=True)
+    gradients = []
+    torch.set_num_threads(2)
+    try:
+        for _ in range(6):
+            model.zero_grad()
+            batch_logprobs(model, batch)[0].sum().backward()
+            gradients.append(model.get_input_embeddings().weight.grad.clone())
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(gradients[0], other) for other in gradients[1:])

@@ -52,7 +52,10 @@ def _embed(model: Any, token_ids: torch.Tensor) -> torch.Tensor:
     def add(grad: torch.Tensor) -> None:
         if embedding.padding_idx is not None:  # whose row has no gradient
             grad = grad.masked_fill((token_ids == embedding.padding_idx).unsqueeze(-1), 0)
-        weight.grad.index_put_((token_ids,), grad, accumulate=True)
+        if grad.is_cuda:
+            weight.grad.index_put_((token_ids,), grad, accumulate=True)
+        else:  # of the two, on either device the one whose sums have always the same order
+            weight.grad.index_add_(0, token_ids.flatten(), grad.flatten(0, 1))
 
     rows.register_hook(add)
     return rows
