@@ -42,6 +42,7 @@ def step(model) -> tuple[list[float], torch.Tensor]:
 
 def kept_bytes(model) -> int:
     [batch] = pack(random_groups(1), [1.0] * len(random_groups(1)), micro_batch_tokens=1000, flat=packs_flat(model))
+    assert batch_logprobs(model, batch)[0].requires_grad
     return _kept(model, batch)
 
 
